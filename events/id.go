@@ -1,0 +1,100 @@
+package events
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// namespace is the UUID namespace (RFC 9562, section 5.5) of message ids. It must never change: it is what makes a repeated
+// request the same message.
+var namespace = uuid.MustParse("5c6cfd0e-61a5-5d6e-8f0b-0a6a3c7e5b11")
+
+// MessageID returns the id of a tenant's request: a UUID of version 5, so that the same request of the same tenant is the
+// same message, whoever asks and whenever.
+func MessageID(tenant, requestID string) string {
+	return uuid.NewSHA1(namespace, []byte(tenant+"\x00"+requestID)).String()
+}
+
+// eventID returns the id of a step: deterministic from message, type and attempt. It has no '.', which the Standard
+// Webhooks signature uses as its separator, and is one token of a NATS subject.
+func eventID(messageID string, t Type, attempt int) string {
+	return messageID + "-" + t.Step() + "-" + strconv.Itoa(attempt)
+}
+
+// Step returns the type's own word: requested, scheduled, attempt_failed, completed or failed; for a type that is not of
+// the chain, the whole type.
+func (t Type) Step() string {
+	s, ok := strings.CutPrefix(string(t), "dev.baton.inference.")
+	if !ok {
+		return string(t)
+	}
+	return strings.TrimSuffix(s, ".v1")
+}
+
+// StorageID identifies the stored copy of the event, for a broker that stores a copy once: the event's id, and after it
+// the number of the copy, for an event that was put back for another try or redriven.
+func (e Event) StorageID() string {
+	if e.Copy == 0 {
+		return e.ID
+	}
+	return e.ID + "~" + strconv.Itoa(e.Copy)
+}
+
+// New returns the first event of a request's way: requested, from ingest.
+func New(tenant string, r Request, priority Priority, body []byte, now, deadline time.Time) Event {
+	id := MessageID(tenant, r.RequestID)
+	return Event{
+		ID: eventID(id, Requested, 0), Source: source(Ingest), Type: Requested, Subject: id, Time: now,
+		DataContentType: JSON, DataSchema: SchemaURI,
+		Tenant: tenant, Priority: priority, Model: r.ModelID, CallbackURL: r.CallbackURL,
+		Accepted: now, Expiry: deadline, CorrelationID: id, Data: body,
+	}
+}
+
+// Next returns the event that follows e when hop emits type t about the given attempt: it has the id of that step, is
+// caused by e, and carries on what belongs to the request. The data stays e's; the caller replaces it on a terminal event.
+func (e Event) Next(hop Hop, t Type, attempt int, now time.Time) Event {
+	next := e
+	next.ID = eventID(e.Subject, t, attempt)
+	next.Source = source(hop)
+	next.Type = t
+	next.Time = now
+	next.Attempt = attempt
+	next.CausationID = e.ID
+	next.Hops = e.Hops + 1
+	next.Tries, next.Copy, next.NotBefore = 0, 0, time.Time{}
+	next.ErrorCode, next.ErrorMessage = "", ""
+	next.Dead = nil
+	if t == Completed || t == Failed {
+		next.DataSchema = ""
+	}
+	return next
+}
+
+// Again returns e as it is stored for another try, not before the given time.
+func (e Event) Again(notBefore time.Time) Event {
+	e.Tries++
+	e.Copy++
+	e.NotBefore = notBefore
+	return e
+}
+
+// AsDead returns e as the dead letter it becomes. It keeps its id.
+func (e Event) AsDead(d DeadLetter) Event {
+	e.Dead = &d
+	e.NotBefore = time.Time{}
+	return e
+}
+
+// Redrive returns a dead letter as the event it was, to be tried from the start under the same id.
+func (e Event) Redrive() Event {
+	e.Dead = nil
+	e.Tries = 0
+	e.Copy++
+	return e
+}
+
+func source(h Hop) string { return "/baton/" + string(h) }
