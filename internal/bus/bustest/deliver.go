@@ -1,0 +1,299 @@
+package bustest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"baton.dev/baton/events"
+	"baton.dev/baton/internal/hop"
+)
+
+func delayHonoured(t *testing.T, h Harness) {
+	b, _ := h.Open(t)
+	e := requested(1, events.Normal)
+	e.NotBefore = time.Now().Add(700 * time.Millisecond)
+	publish(t, b, e)
+	nothingBefore(t, b, requested(2, events.Normal))
+	d := receive(t, b, laneOf(t, e), 1)[0]
+	if early := time.Until(e.NotBefore); early > 0 {
+		t.Errorf("received %v too early", early)
+	}
+	ack(t, d)
+}
+
+func returnHonoured(t *testing.T, h Harness) {
+	b, _ := h.Open(t)
+	e := requested(1, events.Normal)
+	publish(t, b, e)
+	d := receive(t, b, laneOf(t, e), 1)[0]
+	due := time.Now().Add(300 * time.Millisecond)
+	if err := d.Return(soon(t), 300*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	d = receive(t, b, laneOf(t, e), 1)[0]
+	if early := time.Until(due); early > 0 {
+		t.Errorf("received %v too early", early)
+	}
+	if d.Number == 1 {
+		t.Errorf("the second delivery says it is the first")
+	}
+	ack(t, d)
+}
+
+func repeatedAfterCrash(t *testing.T, h Harness) {
+	b, again := h.Open(t)
+	e := requested(1, events.Normal)
+	publish(t, b, e)
+	receive(t, b, laneOf(t, e), 1) // and never settle it: the process is gone
+	b = again()
+	d := receive(t, b, laneOf(t, e), 1)[0]
+	if d.Event.ID != e.ID {
+		t.Errorf("received %s, want %s again", d.Event.ID, e.ID)
+	}
+	ack(t, d)
+	nothingBefore(t, b, requested(2, events.Normal))
+}
+
+// faulty is a transport that fails at chosen places.
+type faulty struct {
+	hop.Bus
+	publish func(context.Context, ...events.Event) error // nil: the real one
+	ack     func() error                                 // nil: the real one
+	taken   func(events.Lane)
+}
+
+func (f faulty) Publish(ctx context.Context, out ...events.Event) error {
+	if f.publish != nil {
+		return f.publish(ctx, out...)
+	}
+	return f.Bus.Publish(ctx, out...)
+}
+
+func (f faulty) Receive(ctx context.Context, lane events.Lane, limit int, take func(hop.Delivery)) error {
+	return f.Bus.Receive(ctx, lane, limit, func(d hop.Delivery) {
+		if f.ack != nil {
+			d.Settler = faultySettler{d.Settler, f.ack}
+		}
+		if f.taken != nil {
+			f.taken(lane)
+		}
+		take(d)
+	})
+}
+
+type faultySettler struct {
+	hop.Settler
+	ack func() error
+}
+
+func (s faultySettler) Ack(context.Context) error { return s.ack() }
+
+var errCrash = errors.New("bustest: the process is gone")
+
+func outputBeforeAck(t *testing.T, h Harness) {
+	b, again := h.Open(t)
+	e := requested(1, events.Normal)
+	publish(t, b, e)
+	// The first process dies between storing the output and acknowledging the input.
+	first := work(t, faulty{Bus: b, ack: func() error { return errCrash }}, scheduled, nil)
+	first.await(t, hop.Done)
+	first.stop()
+	second := work(t, again(), scheduled, nil)
+	if s := second.await(t, hop.Done); s.In.ID != e.ID {
+		t.Fatalf("handled %s, want %s again", s.In.ID, e.ID)
+	}
+	second.stop()
+
+	d := receive(t, b, inferLane, 1)[0]
+	ack(t, d)
+	marker, _ := scheduled(t.Context(), requested(2, events.Normal))
+	nothingBefore(t, b, marker[0])
+}
+
+func inputKeptWithoutOutput(t *testing.T, h Harness) {
+	b, _ := h.Open(t)
+	e := requested(1, events.Normal)
+	publish(t, b, e)
+	var calls atomic.Int32
+	w := work(t, faulty{Bus: b, publish: func(ctx context.Context, out ...events.Event) error {
+		if calls.Add(1) <= 2 {
+			return errCrash
+		}
+		return b.Publish(ctx, out...)
+	}}, scheduled, nil)
+	w.await(t, hop.Return)
+	w.await(t, hop.Return)
+	s := w.await(t, hop.Done)
+	if s.In.Tries != 0 {
+		t.Errorf("the event counts %d tries, want none: the transport failed, not the hop", s.In.Tries)
+	}
+	w.stop()
+	ack(t, receive(t, b, inferLane, 1)...)
+}
+
+func longWorkKept(t *testing.T, h Harness) {
+	b, _ := h.Open(t)
+	publish(t, b, requested(1, events.Normal))
+	var calls atomic.Int32
+	w := work(t, b, func(ctx context.Context, in events.Event) ([]events.Event, error) {
+		calls.Add(1)
+		select {
+		case <-time.After(2*h.Lease + h.Lease/2):
+			return scheduled(ctx, in)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}, nil)
+	w.await(t, hop.Done)
+	w.stop()
+	if n := calls.Load(); n != 1 {
+		t.Errorf("the event was handled %d times, want once", n)
+	}
+	nothingBefore(t, b, requested(2, events.Normal))
+}
+
+func triesCounted(t *testing.T, h Harness) {
+	b, _ := h.Open(t)
+	e := requested(1, events.Normal)
+	publish(t, b, e)
+	w := work(t, b, func(ctx context.Context, in events.Event) ([]events.Event, error) {
+		if in.Tries < 2 {
+			return nil, errors.New("not yet")
+		}
+		return scheduled(ctx, in)
+	}, nil)
+	for want := range 2 {
+		if s := w.await(t, hop.Retry); s.In.Tries != want {
+			t.Errorf("try %d counts %d tries before it", want, s.In.Tries)
+		}
+	}
+	if s := w.await(t, hop.Done); s.In.Tries != 2 || s.In.ID != e.ID {
+		t.Errorf("done: %s with %d tries, want %s with 2", s.In.ID, s.In.Tries, e.ID)
+	}
+	w.stop()
+	ack(t, receive(t, b, inferLane, 1)...)
+	nothingBefore(t, b, requested(2, events.Normal))
+}
+
+func shutdownGivesBack(t *testing.T, h Harness) {
+	b, _ := h.Open(t)
+	const all = 6
+	for n := range all {
+		publish(t, b, requested(n, events.Normal))
+	}
+	// One is begun and the others wait in the process when it is told to stop.
+	begun, release, drained := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var taken atomic.Int32
+	held := make(chan struct{})
+	f := faulty{Bus: b, taken: func(events.Lane) {
+		if taken.Add(1) == all {
+			close(held)
+		}
+	}}
+	first := work(t, f, func(ctx context.Context, in events.Event) ([]events.Event, error) {
+		close(begun) // a second call would panic, and show up as a retry
+		<-release
+		return scheduled(ctx, in)
+	}, func(c *hop.Config) { c.Concurrency, c.Prefetch = 1, all })
+	<-begun
+	<-held
+	go func() {
+		first.stop()
+		close(drained)
+	}()
+	// The others come back while the first is still at work.
+	waiting := receive(t, b, events.Lane{Hop: events.Schedule, Priority: events.Normal}, all-1)
+	ack(t, waiting...)
+	close(release)
+	<-drained
+	first.await(t, hop.Done)
+	ack(t, receive(t, b, inferLane, 1)...)
+	nothingBefore(t, b, requested(all, events.Normal))
+}
+
+func prioritiesShare(t *testing.T, h Harness) {
+	b, _ := h.Open(t)
+	const each = 48
+	for n := range each {
+		publish(t, b, requested(3*n, events.Low), requested(3*n+1, events.Normal), requested(3*n+2, events.High))
+	}
+	// The handler holds the first event until every lane has its backlog in the process.
+	var mu sync.Mutex
+	taken := map[events.Priority]int{}
+	full := make(chan struct{})
+	f := faulty{Bus: b, taken: func(l events.Lane) {
+		mu.Lock()
+		defer mu.Unlock()
+		taken[l.Priority]++
+		if taken[events.High] == each && taken[events.Normal] == each && taken[events.Low] == each {
+			close(full)
+		}
+	}}
+	w := work(t, f, func(context.Context, events.Event) ([]events.Event, error) {
+		<-full
+		return nil, nil
+	}, func(c *hop.Config) { c.Concurrency, c.Prefetch = 1, 2*each })
+	w.await(t, hop.Done) // whichever came first
+	got := map[events.Priority]int{}
+	for range 48 { // four rounds of the weights 8, 3 and 1
+		got[w.await(t, hop.Done).In.Priority]++
+	}
+	for p, want := range map[events.Priority]int{events.High: 32, events.Normal: 12, events.Low: 4} {
+		if n := got[p]; n < want-2 || n > want+2 {
+			t.Errorf("%s got %d of 48 turns, want %d or so", p, n, want)
+		}
+	}
+	for range 3*each - 49 { // and whoever has work gets the turns that others leave
+		w.await(t, hop.Done)
+	}
+}
+
+func manyLoseNothing(t *testing.T, h Harness) {
+	b, again := h.Open(t)
+	const publishers, each = 8, 50
+	var mu sync.Mutex
+	seen := map[string]int{}
+	count := func(_ context.Context, in events.Event) ([]events.Event, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen[in.ID]++
+		return nil, nil
+	}
+	workers := []running{work(t, b, count, nil), work(t, again(), count, nil)}
+	var wg sync.WaitGroup
+	for p := range publishers {
+		wg.Go(func() {
+			for n := range each {
+				e := requested(p*each+n, events.Priorities()[n%3])
+				if err := b.Publish(t.Context(), e); err != nil {
+					t.Errorf("publish: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for done := 0; done < publishers*each; done++ {
+		select {
+		case <-workers[0].settled:
+		case <-workers[1].settled:
+		case <-soon(t).Done():
+			t.Fatalf("%d of %d events were handled", done, publishers*each)
+		}
+	}
+	for _, w := range workers {
+		w.stop()
+	}
+	if len(seen) != publishers*each {
+		t.Errorf("%d different events were handled, want %d", len(seen), publishers*each)
+	}
+	for id, n := range seen {
+		if n != 1 {
+			t.Error(fmt.Sprintf("%s was handled %d times", id, n))
+		}
+	}
+}

@@ -1,0 +1,23 @@
+package membus_test
+
+import (
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"baton.dev/baton/internal/bus/bustest"
+	"baton.dev/baton/internal/bus/membus"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestConformance(t *testing.T) {
+	bustest.Run(t, bustest.Harness{
+		Lease: 600 * time.Millisecond, MaxData: 1 << 20, OverData: 1<<20 + 1,
+		Open: func(*testing.T) (bustest.Transport, func() bustest.Transport) {
+			b := membus.New(membus.Options{Lease: 600 * time.Millisecond, MaxData: 1 << 20})
+			return b, func() bustest.Transport { return b }
+		},
+	})
+}

@@ -1,0 +1,157 @@
+package hop
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"baton.dev/baton/events"
+)
+
+// Lane is a lane that a worker serves, and its share when others have work too.
+type Lane struct {
+	events.Lane
+	Weight int // 0 counts as 1
+}
+
+// Config of a worker.
+type Config struct {
+	Hop         events.Hop
+	Handler     Handler
+	Bus         Bus
+	Lanes       []Lane
+	Concurrency int // events handled at once; default 64
+	// Prefetch is how many deliveries of each lane may wait in this process for a free place; default Concurrency. They are
+	// kept under lease, and given back when the worker drains.
+	Prefetch int
+	Limits   Limits
+	// Grace is how long a drain lets begun work go on before its context ends; default 25s, within the 30s that container
+	// platforms wait before they kill.
+	Grace time.Duration
+	Log   *slog.Logger
+	// Observe, if set, is called after each delivery is settled, from the goroutine that handled it.
+	Observe func(Settled)
+}
+
+// Settled is what became of one delivery.
+type Settled struct {
+	Hop      events.Hop
+	In       events.Event
+	Out      []events.Event
+	Outcome  Outcome
+	Began    time.Time
+	Duration time.Duration
+}
+
+// Worker runs one handler over some lanes: it receives, handles, stores and settles. See the package documentation.
+type Worker struct {
+	cfg    Config
+	intake *intake
+	leases *leases
+
+	now func() time.Time
+}
+
+// NewWorker returns a worker, or an error that says what the configuration lacks.
+func NewWorker(cfg Config) (*Worker, error) {
+	switch {
+	case cfg.Handler == nil || cfg.Bus == nil || cfg.Log == nil:
+		return nil, fmt.Errorf("hop: worker %q: Handler, Bus and Log are required", cfg.Hop)
+	case len(cfg.Lanes) == 0:
+		return nil, fmt.Errorf("hop: worker %q: no lanes", cfg.Hop)
+	}
+	if cfg.Concurrency <= 0 {
+		cfg.Concurrency = 64
+	}
+	if cfg.Prefetch <= 0 {
+		cfg.Prefetch = cfg.Concurrency
+	}
+	if cfg.Grace <= 0 {
+		cfg.Grace = 25 * time.Second
+	}
+	cfg.Limits = cfg.Limits.withDefaults()
+	return &Worker{
+		cfg:    cfg,
+		intake: newIntake(cfg.Lanes, cfg.Prefetch),
+		leases: newLeases(cfg.Log),
+		now:    time.Now,
+	}, nil
+}
+
+// Run works until ctx is done and then drains: it receives no more, gives back what has not begun, lets what has begun go
+// on for the grace, then ends its context and gives it back. It returns when everything is settled.
+func (w *Worker) Run(ctx context.Context) {
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+
+	var receivers, workers, keeper sync.WaitGroup
+	keep, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
+	keeper.Go(func() { w.leases.run(keep) })
+	for _, lane := range w.intake.lanes {
+		receivers.Go(func() { w.receive(ctx, lane) })
+	}
+	for range w.cfg.Concurrency {
+		workers.Go(func() {
+			for {
+				d, ok := w.intake.next()
+				if !ok {
+					return
+				}
+				w.process(work, d)
+			}
+		})
+	}
+
+	<-ctx.Done()
+	// What waits is given back now, and what a receiver still hands in when it returns, after that.
+	w.drain(w.intake.close())
+	grace := time.AfterFunc(w.cfg.Grace, stopWork)
+	receivers.Wait()
+	workers.Wait()
+	grace.Stop()
+	stopKeeping()
+	keeper.Wait()
+}
+
+// receiveAgain is the wait after the transport could not be asked for work.
+const receiveAgain = time.Second
+
+// receive fills one lane's waiting room until ctx is done.
+func (w *Worker) receive(ctx context.Context, lane *lane) {
+	for {
+		room := w.intake.room(lane)
+		if room == 0 || ctx.Err() != nil {
+			return
+		}
+		err := w.cfg.Bus.Receive(ctx, lane.Lane.Lane, room, func(d Delivery) {
+			h := w.leases.hold(d)
+			if !w.intake.add(lane, h) {
+				w.drain([]*held{h})
+			}
+		})
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		w.cfg.Log.Warn("lane cannot be read", "hop", w.cfg.Hop, "lane", lane.Lane.Lane.String(), "error", err)
+		timer := time.NewTimer(receiveAgain)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
+}
+
+// drain gives back deliveries that were not begun.
+func (w *Worker) drain(waiting []*held) {
+	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
+	defer cancel()
+	for _, h := range waiting {
+		w.leases.release(h)
+		if err := h.Return(ctx, 0); err != nil {
+			w.cfg.Log.Warn("delivery not given back; its lease runs out", "hop", w.cfg.Hop, "id", h.Event.ID, "error", err)
+		}
+	}
+}
