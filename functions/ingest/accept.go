@@ -1,0 +1,169 @@
+package ingest
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"time"
+
+	"baton.dev/baton/events"
+	"baton.dev/baton/internal/hop"
+	"baton.dev/baton/internal/problem"
+	"baton.dev/baton/internal/results"
+)
+
+// storeTimeout bounds the storing of one request. It is longer than a JetStream leader takes to be elected anew (a few
+// seconds), and shorter than what callers commonly wait for an answer (30 seconds).
+const storeTimeout = 10 * time.Second
+
+// retryAfter is what a 503 asks for, in seconds: about the time in which such an outage is seen to pass.
+const retryAfter = "2"
+
+// Bounds of a deadline: what a request gets that names none, where the catalog does not say (the contract's default), and
+// the most it gets, which is the schema's maximum of deadline_seconds.
+const (
+	defaultDeadline = time.Hour
+	maxDeadline     = 24 * time.Hour
+)
+
+// receipt is what the caller of an accepted request is told.
+type receipt struct{ messageID, requestID string }
+
+// submit takes in one request. The steps are in this order, and this is what a crash (or a lost answer) means:
+//
+//	check              nothing is written yet: the caller repeats, and it is the first time again
+//	(1) accept         writes tenant, ids and digest under the message id, once.
+//	                   A crash after it leaves an acceptance without an event. Nobody was told 202. When the caller repeats,
+//	                   it finds its own acceptance, still queued, and goes on to (2). If it never does, nothing runs:
+//	                   polling says queued until the acceptance expires.
+//	(2) publish        stores the event, confirmed. A crash after it leaves a request that runs without its caller's
+//	                   knowledge, as after any lost answer. When the caller repeats, the event has the same id and is
+//	                   stored once; where the transport has forgotten the id, two copies exist, and the one that begins
+//	                   first runs (see results.Beginning).
+//	(3) 202            the caller knows.
+//
+// The other order would let an event run, and end, that nothing can be polled of, and two bodies under one id both run.
+func (s *Server) submit(ctx context.Context, x *exchange, sub submission) (receipt, *problem.Problem) {
+	doc, req, p := s.check(x, sub)
+	if p != nil {
+		return receipt{}, p
+	}
+	given := req.RequestID != ""
+	body := sub.body
+	if !given {
+		if req.RequestID = sub.fallbackID; req.RequestID == "" {
+			req.RequestID = s.cfg.NewID()
+		}
+		body = withRequestID(body, req.RequestID)
+	}
+	rc := receipt{requestID: req.RequestID}
+	// A UUID is the same in either case (RFC 9562, section 4), so the message is too.
+	req.RequestID = strings.ToLower(req.RequestID)
+	rc.messageID = events.MessageID(x.tenant.Name, req.RequestID)
+	x.messageID = rc.messageID
+
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	acceptance := results.Acceptance{
+		Tenant: x.tenant.Name, RequestID: rc.requestID, Model: req.ModelID,
+		Digest: hex.EncodeToString(doc.digest[:]), AcceptedAt: s.now(),
+	}
+	first, left, p := s.accept(ctx, rc, acceptance)
+	if p != nil {
+		return receipt{}, reusedBy(p, given, sub.at)
+	}
+	if !left {
+		return rc, nil
+	}
+	e := events.New(x.tenant.Name, req, x.priority(req, sub), body, acceptance.AcceptedAt, s.deadline(x, req, sub, first))
+	e.TraceParent, e.TraceState, e.Extra = sub.traceParent, sub.traceState, sub.extra
+	return rc, s.publish(ctx, e)
+}
+
+// accept writes the acceptance, or finds what was accepted before. It returns when the request was first accepted, and
+// whether the event is left to be published: it is not for one that has begun or ended, whose event was stored evidently.
+func (s *Server) accept(ctx context.Context, rc receipt, a results.Acceptance) (first time.Time, left bool, _ *problem.Problem) {
+	prior, err := s.cfg.Results.Accept(ctx, rc.messageID, a)
+	if err != nil {
+		return first, false, s.unavailable("accept", rc.messageID, err)
+	}
+	if prior == nil {
+		return a.AcceptedAt, true, nil
+	}
+	if prior.Digest != a.Digest {
+		return first, false, problem.New(problem.IDReused, "")
+	}
+	standing, err := s.cfg.Results.Look(ctx, rc.messageID)
+	if err != nil && !errors.Is(err, results.ErrNotFound) { // it may expire between the two
+		return first, false, s.unavailable("look", rc.messageID, err)
+	}
+	return prior.AcceptedAt, standing.Status() == events.StatusQueued, nil
+}
+
+func (s *Server) publish(ctx context.Context, e events.Event) *problem.Problem {
+	switch err := s.cfg.Publisher.Publish(ctx, e); {
+	case err == nil:
+		return nil
+	case errors.Is(err, hop.ErrTooLarge):
+		s.cfg.Log.Warn("event too large", "message_id", e.Subject, "bytes", len(e.Data))
+		return problem.New(problem.TooLarge, "The request is larger than what the chain can carry.")
+	default:
+		return s.unavailable("publish", e.Subject, err)
+	}
+}
+
+// unavailable is the problem of a step that could not be taken now; the same request may be sent again.
+func (s *Server) unavailable(step, messageID string, err error) *problem.Problem {
+	s.cfg.Log.Error("cannot store", "step", step, "message_id", messageID, "error", err)
+	return problem.New(problem.Unavailable, "The request could not be stored. The same request may be sent again.").
+		With("Retry-After", retryAfter)
+}
+
+// reusedBy completes the problem of an id that was used with another body: it says which id it was.
+func reusedBy(p *problem.Problem, inBody bool, at string) *problem.Problem {
+	if p.Type != problem.TypePrefix+string(problem.IDReused) {
+		return p
+	}
+	if !inBody {
+		p.Detail = "The Idempotency-Key, or the event's source and id, was used with another body before."
+		return p
+	}
+	p.Detail = "The request_id was used with another body before."
+	p.Errors = []problem.FieldError{{Pointer: at + "/request_id", Detail: "was used with another body: use a new one"}}
+	return p
+}
+
+// priority returns the class of the request: what it says, then what its sender's event says, then its tenant's.
+func (x *exchange) priority(req events.Request, sub submission) events.Priority {
+	for _, p := range []events.Priority{req.Priority, sub.priority, x.tenant.Priority} {
+		if p.Valid() {
+			return p
+		}
+	}
+	return events.Normal
+}
+
+// deadline returns when no attempt is begun any more. It counts from the first acceptance, so that copies of a request that
+// was published twice expire together; if that is past, the first publication never was, or its failure is on its way, and
+// it counts anew.
+func (s *Server) deadline(x *exchange, req events.Request, sub submission, first time.Time) time.Time {
+	allowed := x.catalog.Limits.Deadline
+	if allowed <= 0 {
+		allowed = defaultDeadline
+	}
+	now := s.now()
+	if req.DeadlineSeconds > 0 {
+		allowed = time.Duration(req.DeadlineSeconds * float64(time.Second))
+	} else if !sub.expiry.IsZero() {
+		allowed = maxDeadline
+	}
+	deadline := first.Add(allowed)
+	if !deadline.After(now) {
+		deadline = now.Add(allowed)
+	}
+	if !sub.expiry.IsZero() && sub.expiry.Before(deadline) {
+		return sub.expiry
+	}
+	return deadline
+}

@@ -1,0 +1,88 @@
+// Package ingest is the first function of the chain: HTTP in, requested events out.
+//
+// It authenticates a request, checks it whole, makes its ids, stores it durably and only then answers 202. What a caller
+// did wrong it says in RFC 9457 problems that name every bad field at once. It also answers for what became of a request,
+// from the results store, and cancels what has not begun.
+//
+// The same request again is the same message: the message id is made from the tenant and the request_id, and what stands
+// in the results store under it decides whether anything is left to do. See accept.go for the order of the steps and what
+// a crash between them means.
+package ingest
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"baton.dev/baton/internal/catalog"
+	"baton.dev/baton/internal/hop"
+	"baton.dev/baton/internal/results"
+)
+
+// Config is what a [Server] is made of.
+type Config struct {
+	// Catalog returns the configuration in force; it is asked once a request. Required.
+	Catalog func() *catalog.Catalog
+	// Publisher stores requested events. Required.
+	Publisher hop.Publisher
+	// Results keeps what is known of each request. Required.
+	Results *results.Store
+	// CheckCallback says what is wrong with a callback URL, as far as the URL itself tells: its scheme, credentials in it,
+	// an address that is not allowed. Of its error the caller is told the host and the reason of an [egress.BlockedError],
+	// and nothing of any other. Nil: every http and https URL without credentials will do.
+	//
+	// [egress.BlockedError]: https://pkg.go.dev/baton.dev/baton/internal/egress#BlockedError
+	CheckCallback func(*url.URL) error
+	// Ready returns an error while requests cannot be stored; /readyz then answers 503. Nil: always ready.
+	Ready func(context.Context) error
+	// Metrics answers /metrics. Nil: 404.
+	Metrics http.Handler
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+	// NewID makes the id of a request that has none, a UUID; nil: a random one (version 4).
+	NewID func() string
+	// Log takes a line per request at debug, and what went wrong on this side at warn and error. Nil: nothing is logged.
+	Log *slog.Logger
+	// Version is said in /openapi.json. Empty: 0.0.0.
+	Version string
+}
+
+// Server answers the chain's HTTP interface. It is safe for concurrent use, and keeps nothing between requests. Timeouts of
+// connections are for the http.Server around it to set.
+type Server struct {
+	cfg     Config
+	schema  *jsonschema.Schema
+	openAPI []byte
+	fixed   map[string]route // by path
+	request route            // /v1/inferences/{message_id}
+}
+
+// New returns a server made of cfg.
+func New(cfg Config) *Server {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.NewID == nil {
+		cfg.NewID = uuid.NewString
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.CheckCallback == nil {
+		cfg.CheckCallback = func(*url.URL) error { return nil }
+	}
+	if cfg.Ready == nil {
+		cfg.Ready = func(context.Context) error { return nil }
+	}
+	s := &Server{cfg: cfg, schema: compileSchema(), openAPI: openAPIDocument(cfg.Version)}
+	s.fixed, s.request = s.routes()
+	return s
+}
+
+// now returns the time to write down: in UTC, without a monotonic reading, so that it is equal to itself read back.
+func (s *Server) now() time.Time { return s.cfg.Now().UTC().Round(0) }

@@ -1,0 +1,87 @@
+package ingest
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"net/http"
+
+	"baton.dev/baton/events"
+	"baton.dev/baton/internal/problem"
+)
+
+//go:embed openapi.json
+var openAPI []byte
+
+// openAPIDocument returns the description of this interface, with the version in it.
+func openAPIDocument(version string) []byte {
+	if version == "" {
+		return openAPI
+	}
+	quoted, err := json.Marshal(version)
+	if err != nil { // a string always encodes
+		panic(err)
+	}
+	return bytes.Replace(openAPI, []byte(`"version": "0.0.0"`), append([]byte(`"version": `), quoted...), 1)
+}
+
+// modelList is a list of models as OpenAI shapes it.
+type modelList struct {
+	Object string        `json:"object"`
+	Data   []listedModel `json:"data"`
+}
+
+type listedModel struct {
+	ID      string `json:"id"`
+	Object  string `json:"object"`
+	Created int64  `json:"created"`
+	OwnedBy string `json:"owned_by"`
+}
+
+// getModels answers GET /v1/models: the models that the key may use, by name.
+func (s *Server) getModels(x *exchange, _ *http.Request) *problem.Problem {
+	ids := x.catalog.ModelsFor(x.tenant)
+	list := modelList{Object: "list", Data: make([]listedModel, len(ids))}
+	for i, id := range ids {
+		list.Data[i] = listedModel{ID: id, Object: "model", OwnedBy: "baton"}
+	}
+	x.writeJSON(http.StatusOK, encode(list))
+	return nil
+}
+
+// getHealth answers GET /healthz: the process runs.
+func (s *Server) getHealth(x *exchange, _ *http.Request) *problem.Problem {
+	x.writeJSON(http.StatusOK, []byte("{\"status\":\"ok\"}\n"))
+	return nil
+}
+
+// getReady answers GET /readyz: requests can be stored.
+func (s *Server) getReady(x *exchange, r *http.Request) *problem.Problem {
+	if err := s.cfg.Ready(r.Context()); err != nil {
+		s.cfg.Log.Warn("not ready", "error", err)
+		return problem.New(problem.Unavailable, "Requests cannot be stored now.").With("Retry-After", retryAfter)
+	}
+	x.writeJSON(http.StatusOK, []byte("{\"status\":\"ready\"}\n"))
+	return nil
+}
+
+// getMetrics answers GET /metrics.
+func (s *Server) getMetrics(x *exchange, r *http.Request) *problem.Problem {
+	if s.cfg.Metrics == nil {
+		return problem.New(problem.NotFound, "This server keeps no metrics.")
+	}
+	s.cfg.Metrics.ServeHTTP(x, r)
+	return nil
+}
+
+// getOpenAPI answers GET /openapi.json.
+func (s *Server) getOpenAPI(x *exchange, _ *http.Request) *problem.Problem {
+	x.writeJSON(http.StatusOK, s.openAPI)
+	return nil
+}
+
+// getSchema answers GET /schemas/inference-request.json.
+func (s *Server) getSchema(x *exchange, _ *http.Request) *problem.Problem {
+	x.writeJSON(http.StatusOK, events.RequestSchema())
+	return nil
+}

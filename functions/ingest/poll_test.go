@@ -1,0 +1,180 @@
+package ingest_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"baton.dev/baton/events"
+	"baton.dev/baton/internal/results"
+)
+
+func TestPollingFollowsARequest(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	r := f.accepted(t, good)
+	path := "/v1/inferences/" + r.MessageID
+	expect := func(status events.Status) {
+		t.Helper()
+		a := f.do(t, http.MethodGet, path, "")
+		want := receipt{r.MessageID, r.RequestID, status, "gpt-4-turbo"}
+		if got := a.receipt(t); a.status != 200 || got != want || a.header.Get("Content-Type") != "application/json" {
+			t.Errorf("answered %d: %s, want %+v", a.status, a, want)
+		}
+	}
+	expect(events.StatusQueued)
+	if _, err := f.store.Begin(t.Context(), r.MessageID, results.Beginning{At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	expect(events.StatusRunning)
+	stored := f.end(t, r.MessageID, events.StatusCompleted)
+	for _, p := range []string{path, path + "?wait=30s", "/v1/inferences/" + strings.ToUpper(r.MessageID)} {
+		if a := f.do(t, http.MethodGet, p, ""); a.status != 200 || !bytes.Equal(a.body, stored) {
+			t.Errorf("%s answered %d: %s", p, a.status, a)
+		}
+	}
+	if a := f.do(t, http.MethodHead, path, ""); a.status != 200 || len(a.body) != 0 || a.header.Get("Content-Length") == "" {
+		t.Errorf("HEAD answered %d: %v", a.status, a.header)
+	}
+}
+
+func TestALongPollAnswersWhenTheResultComes(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	r := f.accepted(t, good)
+	answers := make(chan answer, 1)
+	go func() { answers <- f.do(t, http.MethodGet, "/v1/inferences/"+r.MessageID+"?wait=59", "") }()
+	stored := f.end(t, r.MessageID, events.StatusCompleted)
+	if a := <-answers; a.status != 200 || !bytes.Equal(a.body, stored) {
+		t.Errorf("answered %d: %s", a.status, a)
+	}
+}
+
+func TestALongPollEndsWithTheStanding(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	r := f.accepted(t, good)
+	for _, wait := range []string{"1ms", "0", "0s", "1"} {
+		a := f.do(t, http.MethodGet, "/v1/inferences/"+r.MessageID+"?wait="+wait, "")
+		if a.status != 200 || a.receipt(t).Status != events.StatusQueued {
+			t.Errorf("wait=%s answered %d: %s", wait, a.status, a)
+		}
+	}
+}
+
+func TestABadWaitIsRefused(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	r := f.accepted(t, good)
+	for _, wait := range []string{"", "soon", "-1", "-1s", "1x", "0x10", "%00", "1e3", "+5", "NaN"} {
+		a := f.do(t, http.MethodGet, "/v1/inferences/"+r.MessageID+"?wait="+wait, "")
+		if a.status != http.StatusBadRequest {
+			t.Errorf("wait=%s answered %d: %s", wait, a.status, a)
+			continue
+		}
+		a.problem(t)
+	}
+}
+
+func TestWhatIsNotThereIs404(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	r := f.accepted(t, good)
+	for name, c := range map[string][]string{
+		"an unknown id":            {someID},
+		"no UUID":                  {"hello"},
+		"a UUID in braces":         {"{" + r.MessageID + "}"},
+		"a UUID as a URN":          {"urn:uuid:" + r.MessageID},
+		"a UUID without hyphens":   {strings.ReplaceAll(r.MessageID, "-", "")},
+		"an id and more":           {r.MessageID + ".accepted"},
+		"another tenant's request": {r.MessageID, "Authorization", "Bearer " + narrowKey},
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodDelete} {
+			a := f.do(t, method, "/v1/inferences/"+c[0], "", c[1:]...)
+			if a.status != http.StatusNotFound {
+				t.Errorf("%s %s answered %d: %s", method, name, a.status, a)
+				continue
+			}
+			a.problem(t)
+		}
+	}
+	if a := f.do(t, http.MethodGet, "/v1/inferences/"+r.MessageID, "", "Authorization", ""); a.status != http.StatusUnauthorized {
+		t.Errorf("without a key: %s", a)
+	}
+}
+
+func TestCanceling(t *testing.T) {
+	t.Parallel()
+	cancel := func(t *testing.T, f *fixture, r receipt) events.Status {
+		t.Helper()
+		a := f.do(t, http.MethodDelete, "/v1/inferences/"+r.MessageID, "")
+		got := a.receipt(t)
+		if a.status != 200 || got.MessageID != r.MessageID || got.RequestID != r.RequestID {
+			t.Errorf("answered %d: %s", a.status, a)
+		}
+		return got.Status
+	}
+	t.Run("stops what has not begun, and says so again", func(t *testing.T) {
+		t.Parallel()
+		f := setup(t)
+		r := f.accepted(t, good)
+		for range 2 {
+			if got := cancel(t, f, r); got != events.StatusCanceled {
+				t.Errorf("status %s", got)
+			}
+		}
+		begun, err := f.store.Begin(t.Context(), r.MessageID, results.Beginning{At: time.Now()})
+		if err != nil || !begun.Canceled {
+			t.Errorf("a run could begin: %+v, %v", begun, err)
+		}
+		var res events.Result
+		a := f.do(t, http.MethodGet, "/v1/inferences/"+r.MessageID+"?wait=30", "")
+		a.decode(t, &res)
+		if res.Status != events.StatusCanceled || res.MessageID != r.MessageID || res.RequestID != r.RequestID ||
+			res.ModelID != "gpt-4-turbo" || res.Timings.AcceptedAt.IsZero() || res.Timings.CompletedAt.Before(res.Timings.AcceptedAt) {
+			t.Errorf("result %s", a)
+		}
+	})
+	t.Run("is too late for what runs", func(t *testing.T) {
+		t.Parallel()
+		f := setup(t)
+		r := f.accepted(t, good)
+		if _, err := f.store.Begin(t.Context(), r.MessageID, results.Beginning{At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		if got := cancel(t, f, r); got != events.StatusRunning {
+			t.Errorf("status %s", got)
+		}
+	})
+	for _, status := range []events.Status{events.StatusCompleted, events.StatusFailed} {
+		t.Run("is too late for what is "+string(status), func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			r := f.accepted(t, good)
+			f.end(t, r.MessageID, status)
+			if got := cancel(t, f, r); got != status {
+				t.Errorf("status %s", got)
+			}
+		})
+	}
+	t.Run("answers a waiting caller", func(t *testing.T) {
+		t.Parallel()
+		f := setup(t)
+		r := f.accepted(t, good)
+		cancel(t, f, r)
+		a := f.post(t, `{"request_id":"`+r.RequestID+`","model_id":"gpt-4-turbo","prompt":"Say hello."}`, "Prefer", "wait=50")
+		if a.status != http.StatusUnprocessableEntity { // a body with the id in it is another body
+			t.Errorf("answered %d: %s", a.status, a)
+		}
+		key := f.accepted(t, good, "Idempotency-Key", "k")
+		cancel(t, f, key)
+		a = f.post(t, good, "Idempotency-Key", "k", "Prefer", "wait=50")
+		var res events.Result
+		if err := json.Unmarshal(a.body, &res); err != nil || a.status != 200 || res.Status != events.StatusCanceled {
+			t.Errorf("answered %d: %s", a.status, a)
+		}
+	})
+}

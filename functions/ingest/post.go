@@ -1,0 +1,78 @@
+package ingest
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"baton.dev/baton/internal/problem"
+)
+
+// postRequest answers POST /v1/inferences and /async-infer.
+func (s *Server) postRequest(x *exchange, r *http.Request) *problem.Problem {
+	if p := wantJSON(r); p != nil {
+		return p
+	}
+	id, p := idempotencyID(r)
+	if p != nil {
+		return p
+	}
+	body, p := readBody(x, r, bodyLimit(x.catalog))
+	if p != nil {
+		return p
+	}
+	sub := submission{body: body, fallbackID: id}
+	sub.traceParent, sub.traceState = traceContext(r.Header["Traceparent"], r.Header["Tracestate"])
+	return s.take(x, r, sub)
+}
+
+// take submits and answers: 202, or with a Prefer header that says so, the result if it is there in time.
+func (s *Server) take(x *exchange, r *http.Request, sub submission) *problem.Problem {
+	rc, p := s.submit(r.Context(), x, sub)
+	if p != nil {
+		return p
+	}
+	x.Header()["Location"] = []string{requestPath + rc.messageID}
+	if given := r.Header["Prefer"]; len(given) > 0 {
+		pref := parsePrefer(given)
+		if pref.wait > 0 {
+			if body := s.await(r.Context(), rc.messageID, pref); body != nil {
+				x.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(pref.wait.Seconds())))
+				x.writeJSON(http.StatusOK, body)
+				return nil
+			}
+		}
+		if applied := pref.applied(); applied != "" {
+			x.Header().Set("Preference-Applied", applied)
+		}
+	}
+	x.writeJSON(http.StatusAccepted, rc.queued())
+	return nil
+}
+
+// await returns the result if the request ends within the wait, and nil if it does not. The request is accepted whatever
+// happens here, so a results store that cannot be read is a wait that was in vain.
+func (s *Server) await(ctx context.Context, messageID string, pref preference) []byte {
+	ctx, cancel := context.WithTimeout(ctx, pref.wait)
+	defer cancel()
+	standing, err := s.cfg.Results.Wait(ctx, messageID)
+	if err != nil {
+		s.cfg.Log.Warn("cannot wait", "message_id", messageID, "error", err)
+		return nil
+	}
+	if !standing.Terminal() {
+		return nil
+	}
+	return report(messageID, standing)
+}
+
+// queued returns the body of the 202. A caller that repeats its request is told the same again, however far it has come.
+// The ids are UUIDs, which need no escaping.
+func (rc receipt) queued() []byte {
+	b := make([]byte, 0, 160)
+	b = append(b, `{"message_id":"`...)
+	b = append(b, rc.messageID...)
+	b = append(b, `","request_id":"`...)
+	b = append(b, rc.requestID...)
+	return append(b, `","status":"queued"}`+"\n"...)
+}
