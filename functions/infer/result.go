@@ -1,0 +1,47 @@
+package infer
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+
+	"baton.dev/baton/events"
+	"baton.dev/baton/internal/model"
+)
+
+// result returns what the request came to, for an attempt that ran from start to end.
+func result(in events.Event, req events.Request, a model.Answer, start, end time.Time) events.Result {
+	return events.Result{
+		MessageID:    in.Subject,
+		RequestID:    req.RequestID,
+		Status:       events.StatusCompleted,
+		ModelID:      req.ModelID,
+		Target:       in.Target,
+		Output:       a.Output,
+		Message:      a.Message,
+		FinishReason: a.FinishReason,
+		Usage:        a.Usage,
+		Attempts:     in.Attempt,
+		Timings: events.Timings{
+			AcceptedAt:  in.Accepted.UTC(),
+			CompletedAt: end.UTC(),
+			// Clocks of two machines: what would be negative is nothing.
+			QueueMS:     max(start.Sub(in.Accepted).Milliseconds(), 0),
+			InferenceMS: max(end.Sub(start).Milliseconds(), 0),
+		},
+		Metadata: req.Metadata,
+	}
+}
+
+// encode returns the result as the callback will post it: fields in the order of [events.Result], metadata sorted, and text
+// as the model wrote it, without the escapes for HTML.
+func encode(r events.Result) ([]byte, error) {
+	var b bytes.Buffer
+	b.Grow(512 + len(r.Output) + len(r.Message))
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(r); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}

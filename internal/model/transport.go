@@ -1,0 +1,86 @@
+package model
+
+import (
+	"compress/flate"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"syscall"
+	"time"
+
+	"baton.dev/baton/events"
+)
+
+// newTransport returns the one transport that all targets share.
+func newTransport(proxy func(*http.Request) (*url.URL, error)) *http.Transport {
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}
+	return &http.Transport{
+		Proxy:               proxy,
+		DialContext:         dialer.DialContext,
+		ForceAttemptHTTP2:   true,
+		TLSHandshakeTimeout: 5 * time.Second,
+		// The default keeps 2 idle connections a host, so that 64 calls at once would dial 62 times per round. Several
+		// targets may share a host, at 64 calls each by default: 1024 is room for 16 of them.
+		MaxIdleConnsPerHost: 1024,
+		MaxIdleConns:        0, // no limit over all hosts
+		// Below the 5 s after which uvicorn (vLLM and most Python servers) and node close an idle connection: a call that
+		// goes out while the server closes is lost, and is not repeated here.
+		IdleConnTimeout:        4 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		// One dead HTTP/2 connection would hold every call to its host until their timeouts.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
+	}
+}
+
+// failure says what a call came to that has no complete response, from the transport's error. ctx is the context of the
+// caller and call the one with the call's own limit; late is the code for a call that reached that limit.
+func failure(ctx, call context.Context, late string, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case call.Err() != nil:
+		return NewError(late, nil)
+	case isBadEncoding(err):
+		return NewError(events.CodeUnusableOutput, errors.New("the body's compression is corrupt"))
+	default:
+		return NewError(events.CodeUnreachable, brokenness(err))
+	}
+}
+
+func isBadEncoding(err error) bool {
+	var corrupt flate.CorruptInputError
+	return errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt)
+}
+
+// brokenness puts a transport's error in words of our own. The transport's words can hold the URL with its query, and the
+// bytes of a malformed response.
+func brokenness(err error) error {
+	var (
+		dns     *net.DNSError
+		op      *net.OpError
+		errno   syscall.Errno
+		cert    *tls.CertificateVerificationError
+		host    x509.HostnameError
+		unknown x509.UnknownAuthorityError
+	)
+	switch {
+	case errors.As(err, &dns):
+		return errors.New("the host's name does not resolve")
+	case errors.As(err, &cert), errors.As(err, &host), errors.As(err, &unknown):
+		return errors.New("the server's certificate is not trusted")
+	case errors.As(err, &errno):
+		return errno
+	case errors.As(err, &op) && op.Timeout():
+		return errors.New(op.Op + " timed out")
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return io.ErrUnexpectedEOF
+	default:
+		return errors.New("the connection is broken")
+	}
+}
