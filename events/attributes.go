@@ -144,7 +144,8 @@ func validName(name string) bool {
 }
 
 func text(name string, field func(*Event) *string) attribute {
-	return attribute{name,
+	return attribute{
+		name,
 		func(e *Event) any {
 			if s := *field(e); s != "" {
 				return s
@@ -159,7 +160,8 @@ func text(name string, field func(*Event) *string) attribute {
 }
 
 func integer(name string, field func(*Event) *int) attribute {
-	return attribute{name,
+	return attribute{
+		name,
 		func(e *Event) any {
 			if n := *field(e); n != 0 {
 				return int32(n) // bounded by setting, and by the limits of attempts and tries
@@ -178,7 +180,8 @@ func integer(name string, field func(*Event) *int) attribute {
 }
 
 func moment(name string, field func(*Event) *time.Time) attribute {
-	return attribute{name,
+	return attribute{
+		name,
 		func(e *Event) any { return formatTime(*field(e)) },
 		func(e *Event, v any) (err error) {
 			*field(e), err = parseTime(v)
@@ -226,7 +229,8 @@ func setTried(e *Event, v any) error {
 
 // dead binds an attribute that only dead letters have.
 func dead(name string, field func(*DeadLetter) *string) attribute {
-	return attribute{name,
+	return attribute{
+		name,
 		func(e *Event) any {
 			if e.Dead == nil || *field(e.Dead) == "" {
 				return nil

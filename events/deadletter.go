@@ -16,13 +16,15 @@ type Reason string
 
 // The reasons.
 const (
-	ReasonUndecodable  Reason = "undecodable"   // the bytes are no CloudEvent of this chain
-	ReasonUnroutable   Reason = "unroutable"    // the event's type is not for the hop that received it
-	ReasonLoop         Reason = "loop"          // too many hops since ingest
-	ReasonRefused      Reason = "refused"       // the hop refused it for good
-	ReasonExhausted    Reason = "exhausted"     // the last allowed try failed
-	ReasonPanic        Reason = "panic"         // the last allowed try panicked
-	ReasonCrashLoop    Reason = "crash_loop"    // delivered too often without an outcome: it takes its process down, or the transport was long in trouble
+	ReasonUndecodable Reason = "undecodable" // the bytes are no CloudEvent of this chain
+	ReasonUnroutable  Reason = "unroutable"  // the event's type is not for the hop that received it
+	ReasonLoop        Reason = "loop"        // too many hops since ingest
+	ReasonRefused     Reason = "refused"     // the hop refused it for good
+	ReasonExhausted   Reason = "exhausted"   // the last allowed try failed
+	ReasonPanic       Reason = "panic"       // the last allowed try panicked
+	// ReasonCrashLoop: delivered too often without an outcome, since it takes its process down, or the transport was long in
+	// trouble.
+	ReasonCrashLoop    Reason = "crash_loop"
 	ReasonTooLarge     Reason = "too_large"     // an output is over the limit of the transport
 	ReasonUndelivered  Reason = "undelivered"   // the callback's last try failed
 	ReasonGone         Reason = "gone"          // the receiver answered 410

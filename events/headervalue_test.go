@@ -51,4 +51,3 @@ func FuzzDecodeHeader(f *testing.F) {
 		events.DecodeHeader(s)
 	})
 }
-

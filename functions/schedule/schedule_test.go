@@ -1,6 +1,7 @@
 package schedule_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func TestScheduledCarriesTheRequestOn(t *testing.T) {
 	if out.Type != events.Scheduled || out.Target != "a" || out.Attempt != 1 || out.ID != in.Subject+"-scheduled-1" {
 		t.Errorf("emitted %+v", out)
 	}
-	if string(out.Data) != string(in.Data) || out.CausationID != in.ID || out.Source != "/baton/schedule" || !out.NotBefore.IsZero() {
+	if !bytes.Equal(out.Data, in.Data) || out.CausationID != in.ID || out.Source != "/baton/schedule" || !out.NotBefore.IsZero() {
 		t.Errorf("emitted %+v", out)
 	}
 }

@@ -180,7 +180,8 @@ func TestALostLeaseEndsTheWorkAndSettlesNothing(t *testing.T) {
 		r := newRig(t)
 		var calls int
 		stop := r.start(deaf{r.bus}, func(ctx context.Context, _ events.Event) ([]events.Event, error) {
-			if calls++; calls > 1 {
+			calls++
+			if calls > 1 {
 				return nil, nil // another worker took it over
 			}
 			<-ctx.Done()
@@ -233,7 +234,7 @@ func TestOutputIsStoredBeforeInputIsAcknowledged(t *testing.T) {
 		"when it is refused": func(context.Context, events.Event) ([]events.Event, error) {
 			return nil, hop.Reject(events.ReasonRefused, errors.New("no"))
 		},
-		"when it is tried again": func(_ context.Context, in events.Event) ([]events.Event, error) {
+		"when it is tried again": func(context.Context, events.Event) ([]events.Event, error) {
 			return nil, hop.RetryAfter(errors.New("later"), time.Hour)
 		},
 	} {

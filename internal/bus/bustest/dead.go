@@ -1,6 +1,7 @@
 package bustest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -91,7 +92,7 @@ func expectDead(t *testing.T, b hop.DeadLetters, e events.Event, reason events.R
 		t.Fatalf("%d dead letters, want one", len(all))
 	}
 	got := all[0].Event
-	if got.ID != e.ID || string(got.Data) != string(e.Data) {
+	if got.ID != e.ID || !bytes.Equal(got.Data, e.Data) {
 		t.Errorf("the dead letter is %s with %q, want %s with %q", got.ID, got.Data, e.ID, e.Data)
 	}
 	if got.Dead == nil || got.Dead.Reason != reason || got.Dead.Detail != detail || got.Dead.Hop != events.Schedule || got.Dead.Time.IsZero() {

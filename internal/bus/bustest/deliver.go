@@ -3,7 +3,6 @@ package bustest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -277,7 +276,7 @@ func manyLoseNothing(t *testing.T, h Harness) {
 		})
 	}
 	wg.Wait()
-	for done := 0; done < publishers*each; done++ {
+	for done := range publishers * each {
 		select {
 		case <-workers[0].settled:
 		case <-workers[1].settled:
@@ -293,7 +292,7 @@ func manyLoseNothing(t *testing.T, h Harness) {
 	}
 	for id, n := range seen {
 		if n != 1 {
-			t.Error(fmt.Sprintf("%s was handled %d times", id, n))
+			t.Errorf("%s was handled %d times", id, n)
 		}
 	}
 }

@@ -102,7 +102,7 @@ func TestBatonReadsWhatTheOfficialSDKWrites(t *testing.T) {
 				t.Fatal(err)
 			}
 			ce.SetExtension("anint", 42)
-			publishBySDK(t, nc, force(t.Context()), ce)
+			publishBySDK(force(t.Context()), t, nc, ce)
 			d := receiveOne(t, b, normalLane)
 			got := d.Event
 			if d.Err != nil || got.ID != want.ID || got.Subject != want.Subject || got.Tenant != want.Tenant || !got.Expiry.Equal(want.Expiry) ||
@@ -122,7 +122,7 @@ func TestBatonReadsWhatTheOfficialSDKWrites(t *testing.T) {
 }
 
 // publishBySDK publishes as the SDK's sender does, but on a subject of the chain.
-func publishBySDK(t *testing.T, nc *nats.Conn, ctx context.Context, ce cloudevents.Event) {
+func publishBySDK(ctx context.Context, t *testing.T, nc *nats.Conn, ce cloudevents.Event) {
 	t.Helper()
 	var body bytes.Buffer
 	header, err := cejetstream.WriteMsg(ctx, binding.ToMessage(&ce), &body)

@@ -116,8 +116,9 @@ func NewJetStream(nc *nats.Conn) (jetstream.JetStream, error) {
 		return nil, fmt.Errorf("natsbus: not connected to a server: %w", errors.Join(nats.ErrConnectionClosed, nc.LastError()))
 	}
 	var major, minor int
-	if _, err := fmt.Sscanf(nc.ConnectedServerVersion(), "%d.%d", &major, &minor); err != nil || major < 2 || major == 2 && minor < 12 {
-		return nil, fmt.Errorf("natsbus: server %s is too old: 2.12 or newer is needed, for message schedules", nc.ConnectedServerVersion())
+	version := nc.ConnectedServerVersion()
+	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil || major < 2 || major == 2 && minor < 12 {
+		return nil, fmt.Errorf("natsbus: server %s is too old: 2.12 or newer is needed, for message schedules", version)
 	}
 	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(16384), jetstream.WithPublishAsyncTimeout(30*time.Second))
 	if err != nil {

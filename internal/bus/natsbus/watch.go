@@ -17,7 +17,7 @@ func Watch(ctx context.Context, nc *nats.Conn) (iter.Seq[events.Event], error) {
 	if err != nil {
 		return nil, fmt.Errorf("natsbus: watch: %w", err)
 	}
-	if err := nc.FlushWithContext(ctx); err != nil {
+	if err := nc.Flush(); err != nil {
 		return nil, fmt.Errorf("natsbus: watch: %w", err)
 	}
 	return func(yield func(events.Event) bool) {

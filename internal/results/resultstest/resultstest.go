@@ -2,6 +2,7 @@
 package resultstest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,7 @@ func oneFirst(t *testing.T, h Harness) {
 	}
 	wg.Wait()
 	for _, e := range stood {
-		if e.EventID != stood[0].EventID || string(e.Body) != string(stood[0].Body) {
+		if e.EventID != stood[0].EventID || !bytes.Equal(e.Body, stood[0].Body) {
 			t.Errorf("one was told %s and another %s", e.EventID, stood[0].EventID)
 		}
 	}
@@ -95,7 +96,7 @@ func sharedBetweenProcesses(t *testing.T, h Harness) {
 		t.Fatal(err)
 	}
 	st, err := other.Look(t.Context(), message)
-	if err != nil || st.Accepted != acceptance || st.Ended == nil || string(st.Ended.Body) != string(ending(1).Body) {
+	if err != nil || st.Accepted != acceptance || st.Ended == nil || !bytes.Equal(st.Ended.Body, ending(1).Body) {
 		t.Errorf("look: %+v, %v", st, err)
 	}
 	if prior, err := other.Accept(t.Context(), message, acceptance); err != nil || prior == nil || *prior != acceptance {
@@ -138,7 +139,7 @@ func waitEnds(t *testing.T, h Harness) {
 	if _, err := other.End(t.Context(), message, ending(1)); err != nil {
 		t.Fatal(err)
 	}
-	if st := <-waited; st.Status() != events.StatusCompleted || string(st.Ended.Body) != string(ending(1).Body) {
+	if st := <-waited; st.Status() != events.StatusCompleted || !bytes.Equal(st.Ended.Body, ending(1).Body) {
 		t.Errorf("waited for %+v, want the result", st)
 	}
 }

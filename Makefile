@@ -1,0 +1,93 @@
+# Everything a contributor or CI runs is a target here; bare make lists them.
+
+# How long make fuzz spends on each fuzz target.
+FUZZTIME ?= 1m
+# How long make bench runs each benchmark; 1x runs each once, to see that it still does.
+BENCHTIME ?= 1s
+# What make soak repeats, and how often.
+SOAK ?= ./internal/bus/...
+COUNT ?= 20
+
+# The linter is pinned here and built once into .bin; its version is in the file's name, so that a new one is built anew.
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI := .bin/golangci-lint-$(GOLANGCI_VERSION)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build every command into ./bin
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+.PHONY: demo
+demo: ## send three requests through the whole chain in one process, and show each hop
+	@go run ./cmd/baton demo
+
+.PHONY: test
+test: ## run every test
+	go test ./...
+
+.PHONY: test-race
+test-race: ## run every test under the race detector, in random order (needs a C compiler)
+	go test -race -shuffle=on -timeout=30m ./...
+
+.PHONY: soak
+soak: ## run the transports' conformance suites COUNT times under the race detector (needs a C compiler)
+	go test -race -shuffle=on -count=$(COUNT) -timeout=60m $(SOAK)
+
+.PHONY: fuzz
+fuzz: ## fuzz every decoder for FUZZTIME each
+	@list=$$(go test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }; \
+	echo "$$list" | awk '/^Fuzz/ { f[n++] = $$1 } /^ok/ { while (n) print $$2, f[--n] }' | \
+	while read -r pkg name; do \
+		echo "==> $$pkg $$name"; \
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
+	done
+
+.PHONY: bench
+bench: ## run every benchmark for BENCHTIME each
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+.PHONY: cover
+cover: ## run every test and show how much of each function they reach
+	go test -coverpkg=./... -coverprofile=cover.out ./...
+	go tool cover -func=cover.out
+
+.PHONY: check
+check: tidy-check vet fmt-check lint infra-check ## all that can be said without running the code; CI runs this and test
+
+.PHONY: lint
+lint: $(GOLANGCI) ## run the linters of .golangci.yml
+	$(GOLANGCI) run ./...
+
+.PHONY: fmt
+fmt: $(GOLANGCI) ## format the Go files
+	$(GOLANGCI) fmt
+
+.PHONY: clean
+clean: ## remove what make built, its tools included
+	rm -rf bin .bin cover.out
+
+# The parts of check.
+
+.PHONY: tidy-check vet fmt-check infra-check
+tidy-check:
+	go mod tidy -diff
+
+vet:
+	go vet ./...
+
+fmt-check: $(GOLANGCI)
+	$(GOLANGCI) fmt --diff
+
+infra-check:
+	@if [ -d infra ]; then terraform fmt -check -recursive infra; fi
+
+$(GOLANGCI):
+	@echo "building golangci-lint $(GOLANGCI_VERSION) once; this takes a few minutes"
+	GOBIN=$(CURDIR)/.bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv .bin/golangci-lint $@

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"baton.dev/baton/internal/bus/natsbus"
+	"baton.dev/baton/internal/hop"
+)
+
+type deadCommand struct {
+	List    deadListCommand    `cmd:"" help:"List the dead letters, oldest first."`
+	Show    deadShowCommand    `cmd:"" help:"Show one with its reason and its whole event."`
+	Redrive deadRedriveCommand `cmd:"" help:"Put dead letters back where they died, under the same id."`
+}
+
+// openDead connects to the chain's dead letters.
+func openDead(ctx context.Context, c *console, f natsFlag) (*natsbus.Bus, func(), error) {
+	nc, err := natsbus.Connect(natsbus.ConnectOptions{URL: f.NATS, Name: "baton-dead", Log: c.log})
+	if err != nil {
+		return nil, nil, err
+	}
+	bus, err := natsbus.Open(ctx, nc)
+	if err != nil {
+		nc.Close()
+		return nil, nil, err
+	}
+	return bus, nc.Close, nil
+}
+
+type deadListCommand struct{ natsFlag }
+
+func (d deadListCommand) Run(ctx context.Context, c *console) error {
+	bus, done, err := openDead(ctx, c, d.natsFlag)
+	if err != nil {
+		return err
+	}
+	defer done()
+	table := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ID\tHOP\tREASON\tSINCE\tTRIES\tDETAIL")
+	n := 0
+	for l, err := range bus.DeadLetters(ctx) {
+		if err != nil {
+			return err
+		}
+		n++
+		dead := l.Event.Dead
+		if dead == nil {
+			continue // not written by the chain
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n",
+			l.Event.ID, dead.Hop, dead.Reason, dead.Time.Format(time.RFC3339), l.Event.Tries+1, dead.Detail)
+	}
+	if n == 0 {
+		fmt.Fprintln(c.out, "No dead letters.")
+		return nil
+	}
+	return table.Flush()
+}
+
+type deadShowCommand struct {
+	natsFlag
+	ID string `arg:"" help:"Id of the event."`
+}
+
+func (d deadShowCommand) Run(ctx context.Context, c *console) error {
+	bus, done, err := openDead(ctx, c, d.natsFlag)
+	if err != nil {
+		return err
+	}
+	defer done()
+	found := false
+	for l, err := range bus.DeadLetters(ctx) {
+		if err != nil {
+			return err
+		}
+		if l.Event.ID != d.ID {
+			continue
+		}
+		found = true
+		ce, err := l.Event.CloudEvent()
+		if err != nil {
+			return err
+		}
+		text, err := json.MarshalIndent(ce, "", "  ")
+		if err != nil {
+			return fmt.Errorf("dead show: %w", err)
+		}
+		fmt.Fprintf(c.out, "%s\n", text)
+	}
+	if !found {
+		return fmt.Errorf("dead show: no dead letter has the id %s", d.ID)
+	}
+	return nil
+}
+
+type deadRedriveCommand struct {
+	natsFlag
+	IDs []string `arg:"" optional:"" name:"id" help:"Ids of the events."`
+	All bool     `help:"Redrive all of them."`
+}
+
+func (d deadRedriveCommand) Run(ctx context.Context, c *console) error {
+	if d.All == (len(d.IDs) > 0) {
+		return errors.New("dead redrive: name the ids to redrive, or --all")
+	}
+	bus, done, err := openDead(ctx, c, d.natsFlag)
+	if err != nil {
+		return err
+	}
+	defer done()
+	// All are chosen before the first is redriven: one that dies again at once is not redriven again.
+	var chosen []hop.DeadLetter
+	for l, err := range bus.DeadLetters(ctx) {
+		if err != nil {
+			return err
+		}
+		if d.All || slices.Contains(d.IDs, l.Event.ID) {
+			chosen = append(chosen, l)
+		}
+	}
+	var redriven []string
+	for _, l := range chosen {
+		if err := redrive(ctx, bus, l); err != nil {
+			return fmt.Errorf("dead redrive: after %d: %w", len(redriven), err)
+		}
+		redriven = append(redriven, l.Event.ID)
+		fmt.Fprintln(c.out, "redriven", l.Event.ID)
+	}
+	for _, id := range d.IDs {
+		if !slices.Contains(redriven, id) {
+			return fmt.Errorf("dead redrive: no dead letter has the id %s", id)
+		}
+	}
+	return nil
+}
+
+// redrive stores the event anew and then forgets the dead letter: a crash between the two leaves it listed, and redriving
+// it again stores nothing twice.
+func redrive(ctx context.Context, bus *natsbus.Bus, l hop.DeadLetter) error {
+	if err := bus.Publish(ctx, l.Event.Redrive()); err != nil {
+		return err
+	}
+	return bus.RemoveDeadLetter(ctx, l.Key)
+}

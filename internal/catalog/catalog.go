@@ -1,0 +1,107 @@
+// Package catalog is baton.yaml: the models and their targets, the tenants, the callbacks' rules. It loads the file, says
+// everything that is wrong with it at once and where, and watches it for changes.
+//
+// [Parse] and [Load] make a [Catalog] or a [*Faults]. A [Watch] holds the newest valid one of a file. No error or log of this
+// package carries the value of a secret, a key, or a URL.
+package catalog
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"baton.dev/baton/events"
+)
+
+// Catalog is one valid configuration. It is immutable, and safe for concurrent use: a change of the file makes a new one. One
+// made in code rather than by [Parse] is indexed at its first lookup and must not be changed after it.
+type Catalog struct {
+	Models     map[string]*Model
+	Priorities map[events.Priority]int // weights, from 1; default high 8, normal 3, low 1
+	Callbacks  Callbacks
+	Limits     Limits
+	Tenants    map[string]*Tenant // none: no key is accepted
+
+	indexing sync.Once
+	indexed  index
+}
+
+// Model is a model that callers may name, and where it is to be had.
+type Model struct {
+	ID       string        // 1 to 128 printable ASCII characters, none of them a space, '"' or '%'
+	Strategy string        // weighted (the default), round_robin, least_latency or adaptive
+	Cache    time.Duration // how long a result may be reused; 0, the default: never
+	Attempts int           // the most attempts a request may make, over all targets; 1 to 20, default 4
+	Fallback []string      // models to go on with, in order, when every target of this one was tried
+	Targets  []*Target     // one at least
+}
+
+// The strategies, by which a model's targets are chosen.
+const (
+	Weighted     = "weighted"
+	RoundRobin   = "round_robin"
+	LeastLatency = "least_latency"
+	Adaptive     = "adaptive"
+)
+
+// Target is one place where a model can be called.
+type Target struct {
+	Name        string        // unique in the file; see [events.ValidTarget]
+	Model       string        // what the target calls the model; default the id of the model it stands under
+	API         string        // openai, oip-grpc, oip-http or simulated
+	URL         string        // the base URL, without a slash at its end; empty for simulated
+	Key         Secret        // the credential; empty: none is sent
+	Weight      int           // share of the model's requests; default 1, 0: only when nothing else is left
+	Canary      float64       // the share of requests, 0 to 1, that it takes whatever the weights; default 0
+	Concurrency int           // calls at once from one process; 1 to 10000, default 64
+	Timeout     time.Duration // of one call; default 60s
+	Simulate    *Simulate     // set for simulated targets, nil for others
+}
+
+// The APIs by which a target is called.
+const (
+	OpenAI    = "openai"
+	OIPGRPC   = "oip-grpc"
+	OIPHTTP   = "oip-http"
+	Simulated = "simulated"
+)
+
+// Simulate is how a simulated model behaves.
+type Simulate struct {
+	P50       time.Duration // of the time to answer; default 120ms, or P99 if that is less
+	P99       time.Duration // never less than P50; default 400ms, or P50 if that is more
+	ErrorRate float64       // share of calls answered 503, 0 to 1; default 0
+	Tokens    int           // in an answer; default 64
+	Seed      uint64        // of what is random in it; default 1
+}
+
+// Callbacks is where results may be delivered, and how often it is tried.
+type Callbacks struct {
+	AllowNetworks []netip.Prefix  // private ranges that callbacks may reach all the same; default none
+	AllowHTTP     bool            // plain http is allowed; default false
+	Retries       []time.Duration // the delay before each try; default 0, 5s, 5m, 30m, 2h, 5h, 10h, 10h
+	Timeout       time.Duration   // of one delivery; default 15s
+}
+
+// Limits bounds what is taken in.
+type Limits struct {
+	Body     int64         // bytes of a request's body; default 256 KiB
+	Deadline time.Duration // of a request that names none; default 1h, at most 24h
+}
+
+// withDefaults returns a catalog without models and tenants, and with every default.
+func withDefaults() *Catalog {
+	return &Catalog{
+		Models:     map[string]*Model{},
+		Tenants:    map[string]*Tenant{},
+		Priorities: map[events.Priority]int{events.High: 8, events.Normal: 3, events.Low: 1},
+		Callbacks: Callbacks{
+			Retries: []time.Duration{
+				0, 5 * time.Second, 5 * time.Minute, 30 * time.Minute,
+				2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 10 * time.Hour,
+			},
+			Timeout: 15 * time.Second,
+		},
+		Limits: Limits{Body: 256 << 10, Deadline: time.Hour},
+	}
+}

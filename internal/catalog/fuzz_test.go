@@ -1,0 +1,55 @@
+package catalog
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+)
+
+// FuzzParse looks for a file that makes the loader panic, that it refuses without saying where and why, or that it accepts and
+// the schema does not.
+func FuzzParse(f *testing.F) {
+	for _, g := range goldens(f) {
+		f.Add([]byte(g.source))
+	}
+	for _, path := range valid(f) {
+		src, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(src)
+	}
+	schema := compileSchema(f)
+	f.Fuzz(func(t *testing.T, src []byte) {
+		c, err := Parse("f", src)
+		if err != nil {
+			faults, ok := errors.AsType[*Faults](err)
+			if c != nil || !ok || faults.Len() == 0 {
+				t.Fatalf("Parse = %v, %v", c, err)
+			}
+			for fault := range faults.All() {
+				if fault.Line < 1 || fault.Column < 1 || fault.Problem == "" || strings.Contains(fault.String(), "\n") {
+					t.Fatalf("fault = %+v", fault)
+				}
+			}
+			return
+		}
+		if len(c.Models) == 0 {
+			t.Fatal("a catalog without models")
+		}
+		for _, m := range c.Models {
+			if len(m.Targets) == 0 || m.Attempts < 1 || m.Strategy == "" {
+				t.Fatalf("model = %+v", m)
+			}
+			for _, target := range m.Targets {
+				if got, of, ok := c.Target(target.Name); !ok || got != target || of != m {
+					t.Fatalf("Target(%q) = %v, %v, %v", target.Name, got, of, ok)
+				}
+			}
+		}
+		if got := schema.verdict(string(src)); got == refuses {
+			t.Fatal("the loader accepts the file, the schema refuses it")
+		}
+	})
+}

@@ -1,0 +1,69 @@
+package catalog
+
+import (
+	"time"
+
+	"baton.dev/baton/events"
+)
+
+// maxBody is the most that a broker of this chain can be set to take (NATS: max_payload up to 64 MB).
+const maxBody = 64 << 20
+
+// maxDeadline is that of deadline_seconds in the schema of a request.
+const maxDeadline = 24 * time.Hour
+
+// maxWeight keeps a sum of weights far from overflow.
+const maxWeight = 1_000_000
+
+// catalog reads the file.
+func (r *reader) catalog(v value, c *Catalog) {
+	has := r.object(v, fields{
+		"models":     func(v value) { r.models(v, c) },
+		"priorities": func(v value) { r.priorities(v, c) },
+		"callbacks":  func(v value) { r.callbacks(v, &c.Callbacks) },
+		"limits":     func(v value) { r.limits(v, &c.Limits) },
+		"tenants":    func(v value) { r.tenants(v, c) },
+	})
+	r.need(v, has, "models", "give one model at least, with its targets")
+}
+
+func (r *reader) priorities(v value, c *Catalog) {
+	known := fields{}
+	for _, p := range events.Priorities() {
+		known[string(p)] = func(v value) { c.Priorities[p] = r.whole(v, 1, maxWeight) }
+	}
+	r.object(v, known)
+}
+
+func (r *reader) callbacks(v value, c *Callbacks) {
+	r.object(v, fields{
+		"allow_networks": func(v value) {
+			r.distinct(r.items(v, "a list of networks"), "a network such as 10.0.0.0/8", func(v value, s string) {
+				p, problem := network(s)
+				if problem != "" {
+					r.failf(v, "%s", problem)
+				}
+				c.AllowNetworks = append(c.AllowNetworks, p)
+			})
+		},
+		"allow_http": func(v value) { c.AllowHTTP = r.flag(v) },
+		"retries": func(v value) {
+			c.Retries = nil
+			for _, item := range r.some(v, "a list of the delays before each try", "give one delay at least; 0 is at once") {
+				c.Retries = append(c.Retries, r.duration(item))
+			}
+		},
+		"timeout": func(v value) { c.Timeout = r.positive(v) },
+	})
+}
+
+func (r *reader) limits(v value, l *Limits) {
+	r.object(v, fields{
+		"body": func(v value) { l.Body = r.bytes(v, maxBody) },
+		"deadline": func(v value) {
+			if l.Deadline = r.positive(v); l.Deadline > maxDeadline {
+				r.failf(v, "is out of range: expected 24h at most")
+			}
+		},
+	})
+}

@@ -1,0 +1,118 @@
+package catalog
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"math"
+	"regexp"
+	"strings"
+
+	"baton.dev/baton/events"
+)
+
+// tenantName is what is safe in the name of a key, a metric's label and a log.
+var tenantName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// maxBurst bounds the burst of a tenant.
+const maxBurst = 1_000_000_000
+
+func (r *reader) tenants(v value, c *Catalog) {
+	list, _ := r.entries(v, "a mapping of tenants by name", maxModelID)
+	keys := map[string]string{} // by hash, over the whole file: the path of the first
+	for _, e := range list {
+		if !tenantName.MatchString(e.key) {
+			r.failf(e.at, "cannot name a tenant: expected 1 to 64 letters, digits, dots, - and _")
+		}
+		c.Tenants[e.key] = r.tenant(e.value, e.key, c, keys)
+	}
+}
+
+func (r *reader) tenant(v value, name string, c *Catalog, keys map[string]string) *Tenant {
+	t := &Tenant{Name: name, Priority: events.Normal, Models: []string{AnyModel}}
+	has := r.object(v, fields{
+		"keys":           func(v value) { t.Keys = r.keys(v, keys) },
+		"priority":       func(v value) { t.Priority = oneOf(r, v, events.Priorities()...) },
+		"models":         func(v value) { t.Models = r.allowed(v, c) },
+		"rate":           func(v value) { t.Rate = r.rate(v) },
+		"burst":          func(v value) { t.Burst = r.whole(v, 1, maxBurst) },
+		"secrets":        func(v value) { t.Secrets = r.secrets(v) },
+		"callback_hosts": func(v value) { t.CallbackHosts = r.hosts(v) },
+	})
+	r.need(v, has, "keys", "give one hash at least, as baton keygen prints it")
+	_, hasRate := has["rate"]
+	burst, hasBurst := has["burst"]
+	switch {
+	case hasBurst && !hasRate:
+		r.failf(burst, "has no effect without a rate: add one, or remove it")
+	case !hasBurst && hasRate:
+		t.Burst = int(max(1, math.Ceil(t.Rate)))
+	}
+	hosts, hasHosts := has["callback_hosts"]
+	if _, signs := has["secrets"]; hasHosts && !signs {
+		r.failf(hosts, "has no effect without secrets, since callbacks must be signed: add them, or remove it")
+	}
+	return t
+}
+
+func (r *reader) keys(v value, taken map[string]string) []string {
+	const want = "the hash of a key, sha256: and 64 hex digits, as baton keygen prints it"
+	var hashes []string
+	for _, item := range r.some(v, "a list of the hashes of keys", "give one hash at least, as baton keygen prints it") {
+		s, ok := r.text(item, want)
+		if !ok {
+			continue
+		}
+		digits, prefixed := strings.CutPrefix(s, hashPrefix)
+		sum, err := hex.DecodeString(digits)
+		if !prefixed || err != nil || len(sum) != sha256.Size {
+			r.failf(item, "expected %s: a key itself does not belong in this file", want)
+			continue
+		}
+		hash := hex.EncodeToString(sum)
+		if hashPrefix+hash == HashKey("") {
+			r.failf(item, "is the hash of an empty key: make one with baton keygen")
+			continue
+		}
+		if first, ok := taken[hash]; ok {
+			r.failf(item, "is the same as %s: a key belongs to one tenant, and stands there once", first)
+			continue
+		}
+		taken[hash] = item.path
+		hashes = append(hashes, hash)
+	}
+	return hashes
+}
+
+func (r *reader) allowed(v value, c *Catalog) []string {
+	const want = `the id of a model, or "*"`
+	var ids []string
+	r.distinct(r.some(v, "a list of models", "leave the key out to allow all of them"), want, func(v value, id string) {
+		ids = append(ids, id)
+		if id != AnyModel {
+			r.later = append(r.later, func() { r.exists(v, id, c) })
+		}
+	})
+	return ids
+}
+
+func (r *reader) secrets(v value) []Secret {
+	items := r.some(v, "a list of references to secrets", "leave the key out for a tenant without callbacks")
+	list := make([]Secret, len(items))
+	for i, item := range items {
+		list[i] = r.secret(item)
+	}
+	return list
+}
+
+func (r *reader) hosts(v value) []string {
+	var patterns []string
+	list := r.some(v, "a list of hosts", "leave the key out to allow any host")
+	r.distinct(list, "a host such as hooks.example.com or *.example.com", func(v value, s string) {
+		pattern, problem := hostPattern(s)
+		if problem != "" {
+			r.failf(v, "%s", problem)
+		}
+		patterns = append(patterns, pattern)
+	})
+	return patterns
+}

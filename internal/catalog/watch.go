@@ -1,0 +1,141 @@
+package catalog
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// DefaultInterval is how often a watch looks at its file.
+const DefaultInterval = 2 * time.Second
+
+// WatchConfig says what is watched.
+type WatchConfig struct {
+	Path     string
+	Interval time.Duration // between two looks at the file; 0: [DefaultInterval]
+	Log      *slog.Logger  // nil: [slog.Default]
+}
+
+// Watch holds the newest valid catalog of a file. A change is taken over when the new content is valid and stands for one
+// interval, so that a file half written is not; a bad new file is logged, fault by fault, and the old catalog stays.
+//
+// It reads the file anew each time rather than waiting to be told: editors and Kubernetes replace a file by another or by a
+// link, which notifications miss, and the content says whether it changed where size and time may not.
+type Watch struct {
+	path     string
+	interval time.Duration
+	log      *slog.Logger
+	current  atomic.Pointer[Catalog]
+
+	// Of the loop alone, once it runs.
+	judged  [sha256.Size]byte // the content that was taken over or refused last
+	seen    [sha256.Size]byte // the content at the last look
+	trouble string            // why the file could not be read at the last look
+
+	start, stop   sync.Once
+	stopping, end chan struct{}
+}
+
+// NewWatch loads the file. Its error is that of [Load].
+func NewWatch(cfg WatchConfig) (*Watch, error) {
+	w := &Watch{
+		path: cfg.Path, interval: cfg.Interval, log: cfg.Log,
+		stopping: make(chan struct{}), end: make(chan struct{}),
+	}
+	if w.interval <= 0 {
+		w.interval = DefaultInterval
+	}
+	if w.log == nil {
+		w.log = slog.Default()
+	}
+	src, err := readAtMost(w.path, maxSource)
+	if err != nil {
+		return nil, fmt.Errorf("catalog: read %s: %w", w.path, err)
+	}
+	c, err := Parse(w.path, src)
+	if err != nil {
+		return nil, err
+	}
+	w.judged = sha256.Sum256(src)
+	w.seen = w.judged
+	w.current.Store(c)
+	return w, nil
+}
+
+// Current returns the newest valid catalog. It is safe for concurrent use, and its method value is what parts that follow
+// changes take.
+func (w *Watch) Current() *Catalog { return w.current.Load() }
+
+// Static returns what stands for the Current of a watch where the catalog does not change.
+func Static(c *Catalog) func() *Catalog { return func() *Catalog { return c } }
+
+// Start begins to watch, until Stop. A second call has no effect.
+func (w *Watch) Start() { w.start.Do(func() { go w.loop() }) }
+
+// Stop ends the watch and returns when it has ended; Current goes on to return the last catalog. It may be called more than
+// once, and without Start.
+func (w *Watch) Stop() {
+	w.stop.Do(func() { close(w.stopping) })
+	w.start.Do(func() { close(w.end) }) // there is no loop to wait for, and there will be none
+	<-w.end
+}
+
+func (w *Watch) loop() {
+	defer close(w.end)
+	ticker := time.NewTicker(w.interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-w.stopping:
+			return
+		case <-ticker.C:
+			w.look()
+		}
+	}
+}
+
+func (w *Watch) look() {
+	src, err := readAtMost(w.path, maxSource)
+	if err != nil {
+		// Once for each trouble, not for each look.
+		if w.trouble != err.Error() {
+			w.trouble = err.Error()
+			w.log.Error("configuration cannot be read, the old one stays", "file", w.path, "error", err)
+		}
+		return
+	}
+	w.trouble = ""
+	sum := sha256.Sum256(src)
+	settled := sum == w.seen
+	w.seen = sum
+	if sum == w.judged || !settled {
+		return
+	}
+	w.judged = sum
+	c, err := Parse(w.path, src)
+	if err != nil {
+		w.refuse(err)
+		return
+	}
+	w.current.Store(c)
+	w.log.Info("configuration reloaded", "file", w.path, "models", len(c.Models), "tenants", len(c.Tenants))
+	for _, what := range c.Unsupported() {
+		w.log.Warn("configuration asks for more than this version does", "what", what)
+	}
+}
+
+func (w *Watch) refuse(err error) {
+	faults, ok := errors.AsType[*Faults](err)
+	if !ok {
+		w.log.Error("configuration refused, the old one stays", "file", w.path, "error", err)
+		return
+	}
+	for f := range faults.All() {
+		w.log.Error("configuration refused, the old one stays",
+			"file", f.File, "line", f.Line, "column", f.Column, "path", f.Path, "problem", f.Problem)
+	}
+}

@@ -1,0 +1,126 @@
+// Package chain wires the four functions to a transport: which lanes each serves, with how many workers. It knows no
+// broker; whoever runs the chain, in one process or in several, hands it one.
+package chain
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"baton.dev/baton/events"
+	"baton.dev/baton/functions/callback"
+	"baton.dev/baton/functions/infer"
+	"baton.dev/baton/functions/ingest"
+	"baton.dev/baton/functions/schedule"
+	"baton.dev/baton/internal/catalog"
+	"baton.dev/baton/internal/egress"
+	"baton.dev/baton/internal/hop"
+	"baton.dev/baton/internal/results"
+)
+
+// Config is what the functions of the chain share. All fields but those marked are required.
+type Config struct {
+	Bus     hop.Bus
+	Results *results.Store
+	Catalog func() *catalog.Catalog
+	Secrets func(catalog.Secret) (string, error)
+	Models  infer.Models // for infer
+	Log     *slog.Logger
+
+	// Observe, if set, is called after each delivery is settled.
+	Observe func(hop.Settled)
+	// Ready, if set, returns an error while ingest cannot store requests.
+	Ready func(context.Context) error
+	// Metrics, if set, answers /metrics.
+	Metrics http.Handler
+}
+
+// concurrency of the hops that wait for the broker and for receivers: enough to hide the wait at the rate that the CPU
+// allows. It costs a goroutine each.
+const concurrency = 256
+
+// callbackTries is beyond the callback's own schedule, which ends in its own dead letter.
+const callbackTries = 1000
+
+// Ingest returns the HTTP interface.
+func (c Config) Ingest() http.Handler {
+	return ingest.New(ingest.Config{
+		Catalog: c.Catalog, Publisher: c.Bus, Results: c.Results, Ready: c.Ready, Metrics: c.Metrics, Log: c.Log, Version: Version(),
+		CheckCallback: func(u *url.URL) error { return policy(c.Catalog()).CheckURL(u) },
+	})
+}
+
+// policy is what the configuration says of the addresses that callbacks may reach.
+func policy(cat *catalog.Catalog) egress.Policy {
+	return egress.Policy{AllowNetworks: cat.Callbacks.AllowNetworks, AllowHTTP: cat.Callbacks.AllowHTTP}
+}
+
+// Run runs the functions named, all of schedule, infer and callback if none is, until ctx is done and they are drained.
+func (c Config) Run(ctx context.Context, hops ...events.Hop) error {
+	if len(hops) == 0 {
+		hops = []events.Hop{events.Schedule, events.Infer, events.Callback}
+	}
+	var run []func(context.Context)
+	for _, h := range hops {
+		f, err := c.function(h)
+		if err != nil {
+			return err
+		}
+		run = append(run, f)
+	}
+	var wg sync.WaitGroup
+	for _, f := range run {
+		wg.Go(func() { f(ctx) })
+	}
+	wg.Wait()
+	return nil
+}
+
+// function returns what runs the hop.
+func (c Config) function(h events.Hop) (func(context.Context), error) {
+	switch h {
+	case events.Infer:
+		return newInferPool(c).run, nil
+	case events.Callback:
+		cb := callback.New(callback.Config{Catalog: c.Catalog, Results: c.Results, Secrets: c.Secrets, Version: Version()})
+		w, err := hop.NewWorker(c.worker(h, cb.Handle, "", concurrency, hop.Limits{Tries: callbackTries}))
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context) {
+			defer cb.Close()
+			w.Run(ctx)
+		}, nil
+	default:
+		handler := schedule.New(schedule.Config{Catalog: c.Catalog, Now: time.Now})
+		w, err := hop.NewWorker(c.worker(h, handler, "", concurrency, hop.Limits{}))
+		if err != nil {
+			return nil, err
+		}
+		return w.Run, nil
+	}
+}
+
+// worker returns the configuration of a worker of the hop, over the lanes of every priority.
+func (c Config) worker(h events.Hop, handler hop.Handler, target string, concurrency int, limits hop.Limits) hop.Config {
+	cfg := hop.Config{
+		Hop: h, Handler: handler, Bus: c.Bus, Concurrency: concurrency, Limits: limits, Log: c.Log, Observe: c.Observe,
+	}
+	weights := c.Catalog().Priorities
+	for _, p := range events.Priorities() {
+		cfg.Lanes = append(cfg.Lanes, hop.Lane{Lane: events.Lane{Hop: h, Priority: p, Target: target}, Weight: weights[p]})
+	}
+	return cfg
+}
+
+// Version returns the version of this build, or "dev".
+func Version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "dev"
+}

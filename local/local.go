@@ -1,0 +1,190 @@
+// Package local runs the whole chain in one process: an embedded JetStream on disk, an embedded Redis, the four functions,
+// simulated models and a receiver for callbacks. It is the same chain as anywhere: only the servers are inside.
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"baton.dev/baton/internal/bus/natsbus"
+	"baton.dev/baton/internal/catalog"
+	"baton.dev/baton/internal/chain"
+	"baton.dev/baton/internal/hop"
+	"baton.dev/baton/internal/metrics"
+	"baton.dev/baton/internal/process"
+	"baton.dev/baton/internal/results"
+	"baton.dev/baton/internal/results/kvcells"
+	"baton.dev/baton/local/receiver"
+)
+
+// Options of a local chain. The zero value means the defaults.
+type Options struct {
+	Listen     string // HTTP address; default 127.0.0.1:8080
+	Data       string // directory of everything that is kept; default a temporary one, removed at the end
+	Config     string // baton.yaml; default DIR/baton.yaml, written if it is not there
+	NATS       string // URL of a server to use instead of an embedded one
+	NATSListen string // address of the embedded server; default 127.0.0.1:4222, or a free port if that is taken
+	Redis      string // URL of a server to use instead of an embedded one
+	Sync       Sync
+	Log        *slog.Logger
+	Getenv     func(string) string // for env: secrets; default none are set
+	// Observe, if set, is called after each delivery is settled.
+	Observe func(hop.Settled)
+}
+
+// Local is a running chain.
+type Local struct {
+	URL      string // of the HTTP interface
+	Key      string // of the tenant "local"; empty with a configuration of one's own
+	Data     string
+	NATSURL  string
+	RedisURL string
+	Receiver *receiver.Receiver // at URL/_sink
+	Catalog  func() *catalog.Catalog
+
+	stop []func() // in the order they are called
+}
+
+// SinkPath is where the receiver of callbacks answers.
+const SinkPath = "/_sink"
+
+// Start starts a chain. It must be stopped with Stop.
+func Start(ctx context.Context, o Options) (_ *Local, err error) {
+	if o.Listen == "" {
+		o.Listen = process.DefaultListen
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Getenv == nil {
+		o.Getenv = func(string) string { return "" }
+	}
+	l := &Local{}
+	defer func() {
+		if err != nil {
+			l.Stop()
+		}
+	}()
+	if err := l.openData(o.Data); err != nil {
+		return nil, err
+	}
+	if err := l.openConfig(o); err != nil {
+		return nil, err
+	}
+	nc, err := l.openNATS(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.openRedis(o); err != nil {
+		return nil, err
+	}
+	// The listener comes before the work: a second chain on the same address ends here, with nothing begun.
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("local: listen on %s: %w", o.Listen, err)
+	}
+	l.onStop(func() { _ = listener.Close() })
+	l.URL = "http://" + listener.Addr().String()
+	if err := l.run(ctx, o, nc, listener); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// run starts the functions and the HTTP interface.
+func (l *Local) run(ctx context.Context, o Options, nc *nats.Conn, listener net.Listener) error {
+	bus, err := natsbus.New(ctx, nc, natsbus.Options{Together: o.Sync.Always})
+	if err != nil {
+		return err
+	}
+	cells, err := kvcells.New(ctx, nc, bus.JetStream(), kvcells.Options{Together: o.Sync.Always})
+	if err != nil {
+		return err
+	}
+	secrets := func(s catalog.Secret) (string, error) { return s.Resolve(o.Getenv) }
+	if l.Receiver, err = newReceiver(l.Catalog(), secrets); err != nil {
+		return err
+	}
+	models := newModels(secrets)
+	l.onStop(models.close)
+	counted := metrics.New()
+	c := chain.Config{
+		Bus: bus, Results: results.New(cells), Catalog: l.Catalog, Secrets: secrets, Models: models.clients(), Log: o.Log,
+		Ready: bus.Ready, Metrics: counted.Handler(),
+		Observe: func(s hop.Settled) {
+			counted.Observe(s)
+			if o.Observe != nil {
+				o.Observe(s)
+			}
+		},
+	}
+	work, drain := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	l.onStop(func() {
+		drain()
+		running.Wait()
+	})
+	failed := make(chan error, 1)
+	running.Go(func() { failed <- c.Run(work) })
+	select {
+	case err := <-failed: // before it is told to: it could not start
+		return errors.Join(errors.New("local: the functions did not start"), err)
+	default:
+	}
+
+	mux := http.NewServeMux()
+	mux.Handle("/", c.Ingest())
+	mux.Handle(SinkPath, l.Receiver)
+	server := process.NewServer(mux)
+	go func() { _ = server.Serve(listener) }() // it ends with Shutdown, and whoever calls then sees it
+	l.onStop(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			_ = server.Close()
+		}
+	})
+	return nil
+}
+
+// Stop drains the chain and closes everything: it accepts no more, lets what has begun end, and keeps the rest on disk.
+func (l *Local) Stop() {
+	for _, stop := range l.stop {
+		stop()
+	}
+	l.stop = nil
+}
+
+// onStop adds a step to Stop, before those added earlier.
+func (l *Local) onStop(f func()) { l.stop = append([]func(){f}, l.stop...) }
+
+// openData makes the data directory.
+func (l *Local) openData(dir string) error {
+	if dir == "" {
+		temporary, err := os.MkdirTemp("", "baton-")
+		if err != nil {
+			return fmt.Errorf("local: data directory: %w", err)
+		}
+		l.onStop(func() { _ = os.RemoveAll(temporary) })
+		dir = temporary
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("local: data directory: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("local: data directory: %w", err)
+	}
+	l.Data = dir
+	return nil
+}

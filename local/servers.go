@@ -1,0 +1,147 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"baton.dev/baton/internal/bus/natsbus"
+)
+
+// Sync is when the embedded JetStream forces writes to disk. The zero value is every second.
+type Sync struct {
+	Always   bool          // before each write is confirmed
+	Interval time.Duration // otherwise
+}
+
+// ParseSync reads "always" or a duration.
+func ParseSync(s string) (Sync, error) {
+	if s == "always" {
+		return Sync{Always: true}, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return Sync{}, fmt.Errorf("sync %q: want always, or a duration such as 1s", s)
+	}
+	return Sync{Interval: d}, nil
+}
+
+// natsListen is where the embedded server listens, so that other commands find it.
+const natsListen = "127.0.0.1:4222"
+
+// openNATS connects to the server that o names, or to one that it starts.
+func (l *Local) openNATS(ctx context.Context, o Options) (*nats.Conn, error) {
+	connect := natsbus.ConnectOptions{URL: o.NATS, Name: "baton-local", Log: o.Log}
+	l.NATSURL = o.NATS
+	if o.NATS == "" {
+		s, err := l.startNATS(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		connect.InProcess = s
+		l.NATSURL = s.ClientURL()
+	}
+	nc, err := natsbus.Connect(connect)
+	if err != nil {
+		return nil, err
+	}
+	l.onStop(nc.Close)
+	return nc, nil
+}
+
+// startNATS starts the embedded server on the data directory.
+func (l *Local) startNATS(ctx context.Context, o Options) (*server.Server, error) {
+	host, port, err := natsAddress(ctx, o.NATSListen)
+	if err != nil {
+		return nil, err
+	}
+	if o.Sync.Interval == 0 {
+		o.Sync.Interval = time.Second
+	}
+	s, err := server.NewServer(&server.Options{
+		ServerName: "baton-local", Host: host, Port: port, NoSigs: true,
+		JetStream: true, StoreDir: filepath.Join(l.Data, "nats"), SyncInterval: o.Sync.Interval, SyncAlways: o.Sync.Always,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("local: nats server: %w", err)
+	}
+	s.SetLoggerV2(natsLog{o.Log}, false, false, false)
+	l.onStop(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})
+	s.Start()
+	if !s.ReadyForConnections(30 * time.Second) {
+		return nil, errors.New("local: nats server is not ready after 30s; the log has its reason")
+	}
+	return s, nil
+}
+
+// natsAddress returns where the embedded server listens: at the address, or at the usual one, or a free port beside it.
+func natsAddress(ctx context.Context, address string) (host string, port int, err error) {
+	usual := address == ""
+	if usual {
+		address = natsListen
+	}
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, fmt.Errorf("local: nats address %q: want host:port", address)
+	}
+	if port, err = strconv.Atoi(service); err != nil {
+		return "", 0, fmt.Errorf("local: nats address %q: port is no number", address)
+	}
+	probe, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil && !usual {
+		return "", 0, fmt.Errorf("local: nats address: %w", err)
+	}
+	if err != nil || port == 0 {
+		port = server.RANDOM_PORT
+	}
+	if probe != nil {
+		_ = probe.Close()
+	}
+	return host, port, nil
+}
+
+// openRedis starts the embedded Redis, or takes the one that o names.
+func (l *Local) openRedis(o Options) error {
+	if o.Redis != "" {
+		u, err := url.Parse(o.Redis)
+		if err != nil || u.Host == "" || u.Scheme != "redis" && u.Scheme != "rediss" {
+			return errors.New("local: redis URL: want redis://host:port or rediss://host:port")
+		}
+		l.RedisURL = u.Redacted()
+		return nil
+	}
+	r := miniredis.NewMiniRedis()
+	if err := r.StartAddr("127.0.0.1:0"); err != nil {
+		return fmt.Errorf("local: redis: %w", err)
+	}
+	l.onStop(r.Close)
+	l.RedisURL = "redis://" + r.Addr()
+	return nil
+}
+
+// natsLog hands the embedded server's log on. What it says in the ordinary course is for debugging here.
+type natsLog struct{ log *slog.Logger }
+
+func (n natsLog) Noticef(format string, v ...any) { n.say(slog.LevelDebug, format, v) }
+func (n natsLog) Warnf(format string, v ...any)   { n.say(slog.LevelWarn, format, v) }
+func (n natsLog) Fatalf(format string, v ...any)  { n.say(slog.LevelError, format, v) }
+func (n natsLog) Errorf(format string, v ...any)  { n.say(slog.LevelError, format, v) }
+func (n natsLog) Debugf(format string, v ...any)  { n.say(slog.LevelDebug, format, v) }
+func (n natsLog) Tracef(format string, v ...any)  { n.say(slog.LevelDebug, format, v) }
+
+func (n natsLog) say(level slog.Level, format string, v []any) {
+	n.log.Log(context.Background(), level, "nats server", "said", fmt.Sprintf(format, v...))
+}
