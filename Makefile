@@ -35,6 +35,10 @@ test: ## run every test
 test-race: ## run every test under the race detector, in random order (needs a C compiler)
 	go test -race -shuffle=on -timeout=30m ./...
 
+.PHONY: crash
+crash: ## kill real processes under load, and count what was accepted, delivered, repeated and lost
+	go test -count=1 -v -run 'LosesNothing|LoseNothing' ./local
+
 .PHONY: soak
 soak: ## run the transports' conformance suites COUNT times under the race detector (needs a C compiler)
 	go test -race -shuffle=on -count=$(COUNT) -timeout=60m $(SOAK)
