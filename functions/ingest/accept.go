@@ -107,6 +107,10 @@ func (s *Server) publish(ctx context.Context, e events.Event) *problem.Problem {
 		return nil
 	case errors.Is(err, hop.ErrTooLarge):
 		s.cfg.Log.Warn("event too large", "message_id", e.Subject, "bytes", len(e.Data))
+		// It is accepted and will never run: whoever polls it must not wait.
+		if _, err := s.cfg.Results.Begin(ctx, e.Subject, results.Beginning{Canceled: true, At: e.Time}); err != nil {
+			s.cfg.Log.Error("cannot cancel", "message_id", e.Subject, "error", err)
+		}
 		return problem.New(problem.TooLarge, "The request is larger than what the chain can carry.")
 	default:
 		return s.unavailable("publish", e.Subject, err)

@@ -221,6 +221,21 @@ func TestAPanicIsAProblemWithoutItsStack(t *testing.T) {
 	}
 }
 
+func TestARequestThatTheChainCannotCarryIsNotLeftQueued(t *testing.T) {
+	t.Parallel()
+	f := setup(t, func(c *ingest.Config) {
+		c.Publisher = publisherFunc(func(context.Context, ...events.Event) error { return hop.ErrTooLarge })
+	})
+	const id = "0f2d8c1e-8e1c-4a52-9a0c-0b6f6a7f5d11"
+	if a := f.post(t, `{"request_id":"`+id+`","model_id":"small","prompt":"hello"}`); a.status != http.StatusRequestEntityTooLarge {
+		t.Fatalf("answered %s", a)
+	}
+	a := f.do(t, http.MethodGet, "/v1/inferences/"+events.MessageID("search", id), "")
+	if a.status != http.StatusOK || !strings.Contains(string(a.body), `"canceled"`) {
+		t.Errorf("polled %s", a)
+	}
+}
+
 func TestNothingOfACallersIsLogged(t *testing.T) {
 	t.Parallel()
 	f := setup(t, func(c *ingest.Config) {
