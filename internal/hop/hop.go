@@ -40,9 +40,9 @@ type Publisher interface {
 // Source hands out the deliveries of lanes. A transport implements it.
 //
 // Receive waits for deliveries of the lane and calls take for each, at most limit times, in its own goroutine and one at a
-// time. It returns when limit deliveries were handed out, when the transport's wait is over (nil), when ctx is done (nil),
-// or when the broker cannot be reached (an error; the caller waits and calls again). Receive may be called for many lanes
-// at once, and once at a time for a lane.
+// time. It returns when limit deliveries were handed out, when the transport's wait is over (nil), when ctx is done (nil;
+// what the broker has sent already is handed out before), or when the broker cannot be reached (an error; the caller
+// waits and calls again). Receive may be called for many lanes at once, and once at a time for a lane.
 type Source interface {
 	Receive(ctx context.Context, lane events.Lane, limit int, take func(Delivery)) error
 }

@@ -3,6 +3,7 @@ package hop
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"strings"
@@ -15,7 +16,48 @@ import (
 // for must not be lost because the process is asked to stop. It is less than the default grace.
 const settleTimeout = 10 * time.Second
 
-// process takes one delivery to its outcome. What happens if the process dies:
+// ProcessorConfig is what a [Processor] is made of.
+type ProcessorConfig struct {
+	Hop       events.Hop
+	Handler   Handler
+	Publisher Publisher
+	Limits    Limits
+	Log       *slog.Logger
+	// Observe, if set, is called after each delivery is settled, from the goroutine that handled it.
+	Observe func(Settled)
+}
+
+// Processor takes deliveries to their outcomes: it admits, handles, stores and settles. A [Worker] feeds one with what it
+// pulls; where deliveries are pushed, [Processor.Handle] takes them. It is safe for concurrent use.
+type Processor struct {
+	cfg ProcessorConfig
+
+	now func() time.Time
+}
+
+// NewProcessor returns a processor, or an error that says what the configuration lacks.
+func NewProcessor(cfg ProcessorConfig) (*Processor, error) {
+	if cfg.Handler == nil || cfg.Publisher == nil || cfg.Log == nil {
+		return nil, fmt.Errorf("hop: processor %q: Handler, Publisher and Log are required", cfg.Hop)
+	}
+	cfg.Limits = cfg.Limits.withDefaults()
+	return &Processor{cfg: cfg, now: time.Now}, nil
+}
+
+// Settled is what became of one delivery.
+type Settled struct {
+	Hop      events.Hop
+	In       events.Event
+	Out      []events.Event
+	Outcome  Outcome
+	Began    time.Time
+	Duration time.Duration
+}
+
+// process takes one delivery to its outcome. The handler's context is handling; an end of it that is not its deadline is
+// not the event's doing, and the delivery is given back. Storing and settling go on in the context settling.
+//
+// What happens if the process dies:
 //
 //	before the handler            the lease runs out, the delivery is repeated
 //	in the handler                the same; what the handler did outside is repeated or recognised there
@@ -25,36 +67,32 @@ const settleTimeout = 10 * time.Second
 //
 // A transport that forgets ids after a while stores an output twice if the repeat comes later than that; the terminal
 // event is then told apart by the results store.
-func (w *Worker) process(ctx context.Context, h *held) {
-	began := w.now()
+func (p *Processor) process(handling, settling context.Context, d Delivery) Settled {
+	began := p.now()
 	var out []events.Event
-	outcome := w.cfg.Limits.Admit(w.cfg.Hop, h.Delivery, began)
+	outcome := p.cfg.Limits.Admit(p.cfg.Hop, d, began)
 	if outcome == nil {
 		var err error
-		handling, done := h.handling(ctx)
-		out, err = call(handling, w.cfg.Handler, h.Event)
-		lost := errors.Is(context.Cause(handling), errLeaseLost)
-		done(nil)
+		out, err = call(handling, p.cfg.Handler, d.Event)
 		switch {
-		case lost:
+		case errors.Is(context.Cause(handling), errLeaseLost):
 			outcome = &Outcome{Kind: Return, Err: errLeaseLost}
-		case err != nil && ctx.Err() != nil:
+		case err != nil && errors.Is(handling.Err(), context.Canceled):
 			outcome = &Outcome{Kind: Return, Err: err} // the drain ended it, not its own doing
 		default:
-			o := w.cfg.Limits.Classify(h.Event, err)
+			o := p.cfg.Limits.Classify(d.Event, err)
 			if o.Kind == Return {
-				o.After = w.pause(h)
+				o.After = p.pause(d)
 			}
 			outcome = &o
 		}
 	}
-	settled := w.settle(context.WithoutCancel(ctx), h, out, *outcome)
-	w.leases.release(h)
-	s := Settled{Hop: w.cfg.Hop, In: h.Event, Outcome: settled, Began: began, Duration: w.now().Sub(began)}
+	settled := p.settle(settling, d, out, *outcome)
+	s := Settled{Hop: p.cfg.Hop, In: d.Event, Outcome: settled, Began: began, Duration: p.now().Sub(began)}
 	if settled.Kind == Done {
 		s.Out = out
 	}
-	w.report(s)
+	return s
 }
 
 // call calls the handler and turns a panic into an error.
@@ -68,45 +106,45 @@ func call(ctx context.Context, handle Handler, in events.Event) (out []events.Ev
 }
 
 // settle stores what the outcome asks for and then settles the input. It returns what really became of the delivery.
-func (w *Worker) settle(ctx context.Context, h *held, out []events.Event, o Outcome) Outcome {
+func (p *Processor) settle(ctx context.Context, d Delivery, out []events.Event, o Outcome) Outcome {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	switch o.Kind {
 	case Done:
 	case Retry:
-		out = []events.Event{h.Event.Again(w.now().Add(o.After))}
+		out = []events.Event{d.Event.Again(p.now().Add(o.After))}
 	case Dead:
-		out = []events.Event{h.Event.AsDead(w.deadLetter(o))}
+		out = []events.Event{d.Event.AsDead(p.deadLetter(o))}
 	case Return:
-		return w.giveBack(ctx, h, o)
+		return p.giveBack(ctx, d, o)
 	}
-	if err := w.cfg.Bus.Publish(ctx, out...); err != nil {
+	if err := p.cfg.Publisher.Publish(ctx, out...); err != nil {
 		if errors.Is(err, ErrTooLarge) && o.Kind == Done {
-			return w.settle(ctx, h, nil, Outcome{Kind: Dead, Reason: events.ReasonTooLarge, Err: err})
+			return p.settle(ctx, d, nil, Outcome{Kind: Dead, Reason: events.ReasonTooLarge, Err: err})
 		}
 		// The transport is in trouble: nothing was decided.
-		return w.giveBack(ctx, h, Outcome{Kind: Return, After: w.pause(h), Err: err})
+		return p.giveBack(ctx, d, Outcome{Kind: Return, After: p.pause(d), Err: err})
 	}
-	if err := h.Ack(ctx); err != nil {
+	if err := d.Ack(ctx); err != nil {
 		// The output is stored. The delivery is repeated, and its repeat recognised.
-		w.cfg.Log.Warn("settled delivery not acknowledged", "hop", w.cfg.Hop, "id", h.Event.ID, "error", err)
+		p.cfg.Log.Warn("settled delivery not acknowledged", "hop", p.cfg.Hop, "id", d.Event.ID, "error", err)
 	}
 	return o
 }
 
 // pause is how long a delivery is given back for when something on this side is in trouble. It grows with the deliveries,
 // which do not count as tries.
-func (w *Worker) pause(h *held) time.Duration {
-	return w.cfg.Limits.Backoff.Delay(h.Number-1, h.Event.ID)
+func (p *Processor) pause(d Delivery) time.Duration {
+	return p.cfg.Limits.Backoff.Delay(d.Number-1, d.Event.ID)
 }
 
-// giveBack gives the delivery back, unless it is not this worker's to give any more.
-func (w *Worker) giveBack(ctx context.Context, h *held, o Outcome) Outcome {
+// giveBack gives the delivery back, unless it is not this process's to give any more.
+func (p *Processor) giveBack(ctx context.Context, d Delivery, o Outcome) Outcome {
 	if errors.Is(o.Err, errLeaseLost) {
 		return o
 	}
-	if err := h.Return(ctx, o.After); err != nil {
-		w.cfg.Log.Warn("delivery not given back; its lease runs out", "hop", w.cfg.Hop, "id", h.Event.ID, "error", err)
+	if err := d.Return(ctx, o.After); err != nil {
+		p.cfg.Log.Warn("delivery not given back; its lease runs out", "hop", p.cfg.Hop, "id", d.Event.ID, "error", err)
 	}
 	return o
 }
@@ -114,16 +152,16 @@ func (w *Worker) giveBack(ctx context.Context, h *held, o Outcome) Outcome {
 // maxDetail bounds the detail of a dead letter in bytes, so that a dead letter is never much larger than its event.
 const maxDetail = 1024
 
-func (w *Worker) deadLetter(o Outcome) events.DeadLetter {
+func (p *Processor) deadLetter(o Outcome) events.DeadLetter {
 	detail := o.Err.Error()
 	if len(detail) > maxDetail {
 		detail = strings.ToValidUTF8(detail[:maxDetail], "")
 	}
-	return events.DeadLetter{Hop: w.cfg.Hop, Reason: o.Reason, Detail: detail, Time: w.now()}
+	return events.DeadLetter{Hop: p.cfg.Hop, Reason: o.Reason, Detail: detail, Time: p.now()}
 }
 
 // report writes the one line of a delivery, and tells the observer.
-func (w *Worker) report(s Settled) {
+func (p *Processor) report(s Settled) {
 	level := slog.LevelDebug
 	switch s.Outcome.Kind {
 	case Done:
@@ -132,7 +170,7 @@ func (w *Worker) report(s Settled) {
 	case Dead:
 		level = slog.LevelError
 	}
-	if log := w.cfg.Log; log.Enabled(context.Background(), level) {
+	if log := p.cfg.Log; log.Enabled(context.Background(), level) {
 		attrs := []any{
 			"hop", s.Hop, "id", s.In.ID, "type", s.In.Type.Step(), "attempt", s.In.Attempt, "try", s.In.Tries,
 			"outcome", string(s.Outcome.Kind), "duration", s.Duration,
@@ -146,12 +184,12 @@ func (w *Worker) report(s Settled) {
 		if s.Outcome.Err != nil {
 			attrs = append(attrs, "error", s.Outcome.Err)
 		}
-		if p, ok := errors.AsType[*panicked](s.Outcome.Err); ok {
-			attrs = append(attrs, "stack", string(p.stack))
+		if e, ok := errors.AsType[*panicked](s.Outcome.Err); ok {
+			attrs = append(attrs, "stack", string(e.stack))
 		}
 		log.Log(context.Background(), level, "settled", attrs...)
 	}
-	if w.cfg.Observe != nil {
-		w.cfg.Observe(s)
+	if p.cfg.Observe != nil {
+		p.cfg.Observe(s)
 	}
 }

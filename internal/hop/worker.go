@@ -35,23 +35,12 @@ type Config struct {
 	Observe func(Settled)
 }
 
-// Settled is what became of one delivery.
-type Settled struct {
-	Hop      events.Hop
-	In       events.Event
-	Out      []events.Event
-	Outcome  Outcome
-	Began    time.Time
-	Duration time.Duration
-}
-
 // Worker runs one handler over some lanes: it receives, handles, stores and settles. See the package documentation.
 type Worker struct {
-	cfg    Config
-	intake *intake
-	leases *leases
-
-	now func() time.Time
+	cfg       Config
+	intake    *intake
+	leases    *leases
+	processor *Processor
 }
 
 // NewWorker returns a worker, or an error that says what the configuration lacks.
@@ -71,12 +60,17 @@ func NewWorker(cfg Config) (*Worker, error) {
 	if cfg.Grace <= 0 {
 		cfg.Grace = 25 * time.Second
 	}
-	cfg.Limits = cfg.Limits.withDefaults()
+	processor, err := NewProcessor(ProcessorConfig{
+		Hop: cfg.Hop, Handler: cfg.Handler, Publisher: cfg.Bus, Limits: cfg.Limits, Log: cfg.Log, Observe: cfg.Observe,
+	})
+	if err != nil {
+		return nil, err
+	}
 	return &Worker{
-		cfg:    cfg,
-		intake: newIntake(cfg.Lanes, cfg.Prefetch),
-		leases: newLeases(cfg.Log),
-		now:    time.Now,
+		cfg:       cfg,
+		intake:    newIntake(cfg.Lanes, cfg.Prefetch),
+		leases:    newLeases(cfg.Log),
+		processor: processor,
 	}, nil
 }
 
@@ -113,6 +107,15 @@ func (w *Worker) Run(ctx context.Context) {
 	grace.Stop()
 	stopKeeping()
 	keeper.Wait()
+}
+
+// process takes one delivery to its outcome, under a lease that is kept until it is settled.
+func (w *Worker) process(work context.Context, h *held) {
+	handling, end := h.handling(work)
+	settled := w.processor.process(handling, context.WithoutCancel(work), h.Delivery)
+	end(nil)
+	w.leases.release(h)
+	w.processor.report(settled)
 }
 
 // receiveAgain is the wait after the transport could not be asked for work.

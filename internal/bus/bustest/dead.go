@@ -20,7 +20,7 @@ func refusedIsDead(t *testing.T, h Harness) {
 	w.await(t, hop.Dead)
 	w.stop()
 	expectDead(t, b, e, events.ReasonGone, "receiver is gone: 410 \"é\"")
-	nothingBefore(t, b, requested(2, events.Normal))
+	nothingElse(t, h, b, requested(2, events.Normal))
 }
 
 func exhaustedIsDead(t *testing.T, h Harness) {
@@ -33,7 +33,7 @@ func exhaustedIsDead(t *testing.T, h Harness) {
 	w.await(t, hop.Dead)
 	w.stop()
 	expectDead(t, b, e, events.ReasonExhausted, "never works")
-	nothingBefore(t, b, requested(2, events.Normal))
+	nothingElse(t, h, b, requested(2, events.Normal))
 }
 
 func crashLoopIsDead(t *testing.T, h Harness) {

@@ -37,7 +37,7 @@ type Options struct {
 	Storage   jetstream.StorageType // default file
 	Lease     time.Duration         // of a delivery; default 30s
 	Duplicate time.Duration         // how long a stored id is remembered; default 2m
-	Wait      time.Duration         // how long Receive waits for deliveries; default 20s
+	Wait      time.Duration         // how long the server holds a pull before it is made anew; default 20s
 	// Together commits publishes that come at the same time in one batch: for a server that syncs always, see
 	// [groupcommit].
 	Together bool

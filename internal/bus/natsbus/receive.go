@@ -13,28 +13,38 @@ import (
 	"baton.dev/baton/internal/hop"
 )
 
-// Receive implements [hop.Source].
+// drainWait bounds the wait for what the server had sent when a Receive is told to stop.
+const drainWait = 2 * time.Second
+
+// Receive implements [hop.Source]. It pulls for as long as it takes to hand out limit deliveries. When ctx is done it ends
+// the pull and hands out what the server has sent already, so that the caller gives it back and nobody waits for its
+// lease to run out.
 func (b *Bus) Receive(ctx context.Context, lane events.Lane, limit int, take func(hop.Delivery)) error {
 	c, err := b.consumer(ctx, lane)
 	if err != nil {
 		return err
 	}
-	wait, cancel := context.WithTimeout(ctx, b.opts.Wait)
-	defer cancel()
-	batch, err := c.Fetch(limit, jetstream.FetchContext(wait))
+	pull, err := c.Messages(jetstream.PullMaxMessages(limit), jetstream.StopAfter(limit), jetstream.PullExpiry(b.opts.Wait))
 	if err != nil {
 		return fmt.Errorf("natsbus: receive %s: %w", lane, err)
 	}
-	for msg := range batch.Messages() {
-		take(b.delivery(msg))
-	}
-	err = batch.Error()
-	switch {
-	case err == nil, errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return nil
-	default:
-		b.forget(lane)
-		return fmt.Errorf("natsbus: receive %s: %w", lane, err)
+	defer pull.Stop()
+	cancel := context.AfterFunc(ctx, func() {
+		pull.Drain()
+		time.AfterFunc(drainWait, pull.Stop) // a server that is away answers no drain
+	})
+	defer cancel()
+	for {
+		msg, err := pull.Next()
+		switch {
+		case err == nil:
+			take(b.delivery(msg))
+		case errors.Is(err, jetstream.ErrMsgIteratorClosed) && !errors.Is(err, jetstream.ErrConnectionClosed):
+			return nil
+		default:
+			b.forget(lane)
+			return fmt.Errorf("natsbus: receive %s: %w", lane, err)
+		}
 	}
 }
 
