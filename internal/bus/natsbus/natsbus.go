@@ -87,8 +87,8 @@ func New(ctx context.Context, nc *nats.Conn, o Options) (*Bus, error) {
 		consumers: map[events.Lane]jetstream.Consumer{},
 	}
 	for _, h := range []events.Hop{events.Schedule, events.Infer, events.Callback, events.Dead} {
-		if _, err := js.CreateOrUpdateStream(ctx, b.streamConfig(h)); err != nil {
-			return nil, fmt.Errorf("natsbus: stream %s: %w", streamName(h), err)
+		if err := EnsureStream(ctx, js, b.streamConfig(h)); err != nil {
+			return nil, fmt.Errorf("natsbus: %w", err)
 		}
 	}
 	return b, nil
@@ -136,7 +136,7 @@ func (b *Bus) streamConfig(h events.Hop) jetstream.StreamConfig {
 		Replicas:           b.opts.Replicas,
 		Duplicates:         b.opts.Duplicate,
 		AllowMsgSchedules:  true,
-		AllowAtomicPublish: b.opts.Together,
+		AllowAtomicPublish: true,
 		AllowDirect:        true,
 	}
 	if h == events.Dead {

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"baton.dev/baton/internal/bus/natsbus"
 	"baton.dev/baton/internal/groupcommit"
 	"baton.dev/baton/internal/results"
 )
@@ -48,31 +49,32 @@ func New(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, o Options) 
 	if o.Retention == 0 {
 		o.Retention = 48 * time.Hour
 	}
-	kv, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: bucket, Description: "What Baton knows of each request", History: 1,
-		TTL: o.Retention, Storage: o.Storage, Replicas: o.Replicas,
-	})
+	kv, err := js.KeyValue(ctx, bucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		kv, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket: bucket, Description: "What Baton knows of each request", History: 1,
+			TTL: o.Retention, Storage: o.Storage, Replicas: o.Replicas,
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("kvcells: bucket %s: %w", bucket, err)
 	}
-	if o.Together {
-		if err := allowAtomic(ctx, js); err != nil {
-			return nil, fmt.Errorf("kvcells: stream %s: %w", stream, err)
-		}
+	if err := bring(ctx, js, o); err != nil {
+		return nil, fmt.Errorf("kvcells: %w", err)
 	}
 	return &Cells{nc: nc, kv: kv, commit: groupcommit.New(js, o.Together)}, nil
 }
 
-// allowAtomic lets the bucket's stream take batches, for which the client's bucket configuration has no field.
-func allowAtomic(ctx context.Context, js jetstream.JetStream) error {
+// bring brings the bucket's stream to the options, and lets it take batches, for which the client's configuration of a
+// bucket has no field.
+func bring(ctx context.Context, js jetstream.JetStream, o Options) error {
 	s, err := js.Stream(ctx, stream)
 	if err != nil {
 		return err
 	}
-	cfg := s.CachedInfo().Config
-	cfg.AllowAtomicPublish = true
-	_, err = js.UpdateStream(ctx, cfg)
-	return err
+	want := s.CachedInfo().Config
+	want.AllowAtomicPublish, want.Replicas, want.Storage, want.MaxAge = true, o.Replicas, o.Storage, o.Retention
+	return natsbus.EnsureStream(ctx, js, want)
 }
 
 func subject(key string) string { return "$KV." + bucket + "." + key }
