@@ -42,16 +42,16 @@ type bench struct {
 	waiting  sync.Map // request id -> channel that is closed by its callback
 }
 
-func newBench(b *testing.B, syncAlways bool) *bench {
+func newBench(b *testing.B, syncAlways, together bool) *bench {
 	b.Helper()
 	dir := b.TempDir()
 	server := natstest.Start(b, syncAlways)
 	nc := natstest.Connect(b, server)
-	bus, err := natsbus.New(b.Context(), nc, natsbus.Options{Together: syncAlways})
+	bus, err := natsbus.New(b.Context(), nc, natsbus.Options{Together: together})
 	if err != nil {
 		b.Fatal(err)
 	}
-	cells, err := kvcells.New(b.Context(), nc, bus.JetStream(), kvcells.Options{Together: syncAlways})
+	cells, err := kvcells.New(b.Context(), nc, bus.JetStream(), kvcells.Options{Together: together})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -155,14 +155,18 @@ const benchInFlight = 256
 
 // BenchmarkChain runs the chain against the barest chain of its shape on the same parts, in turns, and reports both.
 func BenchmarkChain(b *testing.B) {
-	for name, syncAlways := range map[string]bool{"sync=1s": false, "sync=always": true} {
+	for name, c := range map[string]struct{ syncAlways, together bool }{
+		"sync=interval":        {false, false},
+		"sync=always":          {true, true},
+		"sync=always,onebyone": {true, false}, // without group commit
+	} {
 		b.Run(name, func(b *testing.B) {
-			x := newBench(b, syncAlways)
+			x := newBench(b, c.syncAlways, c.together)
 			ingest := httptest.NewServer(x.chain.Ingest())
 			b.Cleanup(ingest.Close)
 			stop := x.run(b)
 			defer stop()
-			bare := newBarest(b, syncAlways)
+			bare := newBarest(b, c.syncAlways)
 			x.throughput(b, ingest.URL, benchInFlight, benchInFlight)
 			bare.throughput(b, benchInFlight, benchInFlight)
 
@@ -184,7 +188,7 @@ func BenchmarkChain(b *testing.B) {
 // BenchmarkHop runs one hop alone over a backlog of its events.
 func BenchmarkHop(b *testing.B) {
 	b.Run("ingest", func(b *testing.B) {
-		x := newBench(b, false)
+		x := newBench(b, false, false)
 		ingest := httptest.NewServer(x.chain.Ingest())
 		b.Cleanup(ingest.Close)
 		send := func(n int) {
@@ -211,7 +215,7 @@ func BenchmarkHop(b *testing.B) {
 	})
 	for _, h := range []events.Hop{events.Schedule, events.Infer, events.Callback} {
 		b.Run(string(h), func(b *testing.B) {
-			x := newBench(b, false)
+			x := newBench(b, false, false)
 			x.backlog(b, h, b.N)
 			x.settled.Store(0)
 			var u usage

@@ -67,7 +67,8 @@ func (d demoCommand) Run(ctx context.Context, c *console) error {
 	}
 	id, result := show.last(ctx, l)
 	l.Stop() // so that every hop has said its line
-	fmt.Fprintf(c.out, "\nWhat was delivered for request %d, and is polled at /v1/inferences/%s:\n%s\n", len(demoRequests), id, result)
+	fmt.Fprintf(c.out, "\nWhat was delivered for request %d, and is polled at /v1/inferences/%s:\n%s\n",
+		len(demoRequests), id, result)
 	fmt.Fprintf(c.out, "\n%d of %d callbacks arrived and their signatures verified.\n", len(verified), len(demoRequests))
 	if len(verified) < len(demoRequests) {
 		return errSaid
