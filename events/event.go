@@ -48,12 +48,14 @@ type Event struct {
 	Model         string
 	Target        string
 	Attempt       int // the attempt at a model this event is about, from 1; 0 before the first
+	Begun         int // the attempts so far that were begun: in which a model was called
 	Tried         []string
 	CallbackURL   string
 	CacheKey      string
 	ErrorCode     string
 	ErrorMessage  string    // what the caller may be told beside ErrorCode; bounded, and never a provider's secret
-	Accepted      time.Time // when ingest accepted the request
+	Accepted      time.Time // when ingest first accepted the request
+	Run           string    // tells apart the events of a request that was published more than once
 	Expiry        time.Time // the deadline; the official expirytime extension
 	CorrelationID string    // the message id
 	CausationID   string    // the id of the event that caused this one

@@ -76,7 +76,7 @@ func TestNextCarriesTheRequestAndNothingOfTheStep(t *testing.T) {
 	want := in
 	want.ID, want.Source, want.Type, want.Time = in.Subject+"-completed-2", "/baton/infer", events.Completed, at.Add(time.Second)
 	want.Attempt, want.CausationID, want.Hops = 2, in.ID, 1
-	want.Tries, want.Copy, want.NotBefore, want.ErrorCode, want.ErrorMessage, want.DataSchema = 0, 0, time.Time{}, "", "", ""
+	want.Tries, want.Copy, want.NotBefore, want.ErrorCode, want.ErrorMessage, want.DataSchema = 0, 0, time.Time{}, "", "", events.ResultSchemaURI
 	if !reflect.DeepEqual(out, want) {
 		t.Errorf("got\n%+v, want\n%+v", out, want)
 	}
@@ -129,7 +129,7 @@ func TestAttributesAreReadAsTheyAreWritten(t *testing.T) {
 	t.Parallel()
 	want := requested().Again(at)
 	want.Target, want.Tried, want.Attempt, want.ErrorCode = "a", []string{"b", "a"}, 2, events.CodeTimeout
-	want.TraceParent, want.TraceState, want.CacheKey, want.CausationID, want.Hops = "p", "s", "c", "x", 9
+	want.TraceParent, want.TraceState, want.CacheKey, want.CausationID, want.Hops, want.Begun = "p", "s", "c", "x", 9, 1
 	want.Extra = map[string]any{"a": "é", "b": true, "c": int32(-1)}
 	want = want.AsDead(events.DeadLetter{Hop: events.Infer, Reason: events.ReasonGone, Detail: "d", Time: at})
 	for name, value := range map[string]func(any) any{

@@ -43,14 +43,15 @@ func (e Event) StorageID() string {
 	return e.ID + "~" + strconv.Itoa(e.Copy)
 }
 
-// New returns the first event of a request's way: requested, from ingest.
+// New returns the first event of a request's way: requested, from ingest. One that is published again, later, has the same
+// id and another run.
 func New(tenant string, r Request, priority Priority, body []byte, now, deadline time.Time) Event {
 	id := MessageID(tenant, r.RequestID)
 	return Event{
 		ID: eventID(id, Requested, 0), Source: source(Ingest), Type: Requested, Subject: id, Time: now,
 		DataContentType: JSON, DataSchema: SchemaURI,
 		Tenant: tenant, Priority: priority, Model: r.ModelID, CallbackURL: r.CallbackURL,
-		Accepted: now, Expiry: deadline, CorrelationID: id, Data: body,
+		Accepted: now, Run: strconv.FormatInt(now.UnixNano(), 36), Expiry: deadline, CorrelationID: id, Data: body,
 	}
 }
 
@@ -69,7 +70,7 @@ func (e Event) Next(hop Hop, t Type, attempt int, now time.Time) Event {
 	next.ErrorCode, next.ErrorMessage = "", ""
 	next.Dead = nil
 	if t == Completed || t == Failed {
-		next.DataSchema = ""
+		next.DataSchema = ResultSchemaURI
 	}
 	return next
 }
@@ -79,6 +80,12 @@ func (e Event) Again(notBefore time.Time) Event {
 	e.Tries++
 	e.Copy++
 	e.NotBefore = notBefore
+	return e
+}
+
+// Anew returns e as it is stored another time, as it is.
+func (e Event) Anew() Event {
+	e.Copy++
 	return e
 }
 

@@ -1,7 +1,10 @@
 package events
 
 import (
+	"bytes"
+	_ "embed"
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -30,10 +33,35 @@ type Result struct {
 	FinishReason string            `json:"finish_reason,omitempty"`
 	Usage        *Usage            `json:"usage,omitempty"`
 	Cached       bool              `json:"cached"`
-	Attempts     int               `json:"attempts"`
+	Attempts     int               `json:"attempts"` // that were begun
 	Error        *ResultError      `json:"error,omitempty"`
 	Timings      Timings           `json:"timings"`
 	Metadata     map[string]string `json:"metadata,omitempty"`
+}
+
+//go:embed inference-result.schema.json
+var resultSchema []byte
+
+// ResultSchemaPath is where the schema of results is served.
+const ResultSchemaPath = "/schemas/inference-result.json"
+
+// ResultSchemaURI is the schema's own id, and the dataschema of terminal events.
+const ResultSchemaURI = "https://baton.dev" + ResultSchemaPath
+
+// ResultSchema returns the JSON Schema (2020-12) of results, which is served at [ResultSchemaPath].
+func ResultSchema() []byte { return resultSchema }
+
+// Encode returns the result as it is delivered and polled: fields in the order of [Result], metadata sorted, and text as the
+// model wrote it, without escapes for HTML.
+func (r Result) Encode() ([]byte, error) {
+	var b bytes.Buffer
+	b.Grow(512 + len(r.Output) + len(r.Message))
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(r); err != nil {
+		return nil, fmt.Errorf("events: encode result of %s: %w", r.MessageID, err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // Usage counts the tokens of an attempt, as the model reported them.
@@ -49,7 +77,8 @@ type ResultError struct {
 	Message string `json:"message"`
 }
 
-// Timings of a request. QueueMS is from acceptance to the start of the last attempt, InferenceMS that attempt's own time.
+// Timings of a request. For one that completed, QueueMS is from acceptance to the start of the last attempt and InferenceMS
+// that attempt's own time; for one that failed, QueueMS is all of its time.
 type Timings struct {
 	AcceptedAt  time.Time `json:"accepted_at"`
 	CompletedAt time.Time `json:"completed_at"`

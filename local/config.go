@@ -35,12 +35,16 @@ func (l *Local) openConfig(o Options) error {
 		}
 		l.Key = key
 	}
-	watch, err := catalog.NewWatch(catalog.WatchConfig{Path: path, Log: o.Log})
+	read := func(s catalog.Secret) (string, error) { return s.Resolve(o.Getenv) }
+	watch, err := catalog.NewWatch(catalog.WatchConfig{
+		Path: path, Log: o.Log,
+		Accept: func(c *catalog.Catalog) error { return c.CheckSecrets(read, webhook.CheckSecret) },
+	})
 	if err != nil {
 		return err
 	}
-	for _, u := range watch.Current().Unsupported() {
-		o.Log.Warn("configuration asks for what this version does not do", "what", u)
+	for _, w := range watch.Current().Warnings() {
+		o.Log.Warn("configuration", "warning", w)
 	}
 	watch.Start()
 	l.onStop(watch.Stop)
@@ -71,7 +75,7 @@ func own(path, dir string) (key string, err error) {
 		return "", err
 	}
 	var config bytes.Buffer
-	if err := t.Execute(&config, map[string]string{"Tenant": Tenant, "Hash": hash, "SecretFile": secretFile}); err != nil {
+	if err := t.Execute(&config, map[string]string{"Tenant": Tenant, "Hash": hash, "SecretFile": filepath.Base(secretFile)}); err != nil {
 		return "", err
 	}
 	for _, f := range []struct{ path, content string }{

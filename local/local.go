@@ -3,6 +3,7 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,9 +12,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/nats-io/nats.go"
 
 	"baton.dev/baton/internal/bus/natsbus"
@@ -53,6 +56,7 @@ type Local struct {
 	Catalog  func() *catalog.Catalog
 
 	stop []func() // in the order they are called
+	once sync.Once
 }
 
 // SinkPath is where the receiver of callbacks answers.
@@ -75,6 +79,13 @@ func Start(ctx context.Context, o Options) (_ *Local, err error) {
 			l.Stop()
 		}
 	}()
+	// The listener comes first: a second chain on the same address ends here, with nothing made.
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("local: listen on %s: %w", o.Listen, err)
+	}
+	l.onStop(func() { _ = listener.Close() })
+	l.URL = "http://" + listener.Addr().String()
 	if err := l.openData(o.Data); err != nil {
 		return nil, err
 	}
@@ -88,13 +99,6 @@ func Start(ctx context.Context, o Options) (_ *Local, err error) {
 	if err := l.openRedis(o); err != nil {
 		return nil, err
 	}
-	// The listener comes before the work: a second chain on the same address ends here, with nothing begun.
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("local: listen on %s: %w", o.Listen, err)
-	}
-	l.onStop(func() { _ = listener.Close() })
-	l.URL = "http://" + listener.Addr().String()
 	if err := l.run(ctx, o, nc, listener); err != nil {
 		return nil, err
 	}
@@ -129,23 +133,26 @@ func (l *Local) run(ctx context.Context, o Options, nc *nats.Conn, listener net.
 		},
 	}
 	work, drain := context.WithCancel(context.WithoutCancel(ctx))
+	c.Drain = work
 	var running sync.WaitGroup
-	l.onStop(func() {
-		drain()
-		running.Wait()
-	})
+	l.onStop(running.Wait)
 	failed := make(chan error, 1)
 	running.Go(func() { failed <- c.Run(work) })
 	select {
 	case err := <-failed: // before it is told to: it could not start
+		drain()
 		return errors.Join(errors.New("local: the functions did not start"), err)
 	default:
 	}
 
-	mux := http.NewServeMux()
-	mux.Handle("/", c.Ingest())
-	mux.Handle(SinkPath, l.Receiver)
-	server := process.NewServer(mux)
+	front := counted.Instrument(c.Ingest())
+	server := process.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == SinkPath {
+			l.Receiver.ServeHTTP(w, r)
+			return
+		}
+		front.ServeHTTP(w, r)
+	}))
 	go func() { _ = server.Serve(listener) }() // it ends with Shutdown, and whoever calls then sees it
 	l.onStop(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -154,15 +161,18 @@ func (l *Local) run(ctx context.Context, o Options, nc *nats.Conn, listener net.
 			_ = server.Close()
 		}
 	})
+	l.onStop(drain) // first of all: no more is begun, and who waits for a result is answered
 	return nil
 }
 
 // Stop drains the chain and closes everything: it accepts no more, lets what has begun end, and keeps the rest on disk.
+// Every call returns when it is done.
 func (l *Local) Stop() {
-	for _, stop := range l.stop {
-		stop()
-	}
-	l.stop = nil
+	l.once.Do(func() {
+		for _, stop := range l.stop {
+			stop()
+		}
+	})
 }
 
 // onStop adds a step to Stop, before those added earlier.
@@ -186,5 +196,25 @@ func (l *Local) openData(dir string) error {
 		return fmt.Errorf("local: data directory: %w", err)
 	}
 	l.Data = dir
+	return l.lock()
+}
+
+// lock holds the directory for this process alone: two servers on the same files would destroy them. The kernel releases it
+// when the process ends, however it ends.
+func (l *Local) lock() error {
+	path := filepath.Join(l.Data, "lock")
+	held := flock.New(path, flock.SetPermissions(0o600))
+	ok, err := held.TryLock()
+	if err != nil {
+		return fmt.Errorf("local: data directory: lock: %w", err)
+	}
+	if !ok {
+		pid, _ := os.ReadFile(path)
+		return fmt.Errorf("local: data directory %s is in use by process %s", l.Data, bytes.TrimSpace(pid))
+	}
+	l.onStop(func() { _ = held.Unlock() })
+	if err := os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
+		return fmt.Errorf("local: data directory: lock: %w", err)
+	}
 	return nil
 }

@@ -218,6 +218,7 @@ func TestStartSaysWhatIsInTheWay(t *testing.T) {
 		"a taken address":          {local.Options{Listen: strings.TrimPrefix(l.URL, "http://"), NATSListen: "127.0.0.1:0"}, "listen on"},
 		"a file for a directory":   {local.Options{Listen: "127.0.0.1:0", NATSListen: "127.0.0.1:0", Data: file}, "data directory"},
 		"a faulty configuration":   {local.Options{Listen: "127.0.0.1:0", NATSListen: "127.0.0.1:0", Config: file}, "file:1"},
+		"a directory in use":       {local.Options{Listen: "127.0.0.1:0", NATSListen: "127.0.0.1:0", Data: l.Data}, "in use by process"},
 		"a redis URL that is none": {local.Options{Listen: "127.0.0.1:0", NATSListen: "127.0.0.1:0", Redis: "127.0.0.1"}, "redis URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -232,5 +233,41 @@ func TestStartSaysWhatIsInTheWay(t *testing.T) {
 				t.Errorf("Start: %v, want %q in it", err, tc.want)
 			}
 		})
+	}
+}
+
+func TestStopAnswersWhoWaitsAndKeepsWhatIsNotDone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, key, _ := writeConfig(t, t.TempDir(), "{name: slow, api: simulated, concurrency: 1, simulate: {p50: 5s, p99: 5s}}")
+	l := started(t, local.Options{Config: path, Data: dir})
+	l.Key = key
+	id := accept(t, l, `{"model_id":"m","prompt":"takes long"}`)
+	answered := make(chan string)
+	for _, wait := range []func() (int, string){
+		func() (int, string) { return call(t, l, http.MethodGet, "/v1/inferences/"+id+"?wait=50s", "") },
+		func() (int, string) {
+			return call(t, l, http.MethodPost, "/v1/inferences", `{"model_id":"m","prompt":"waits"}`, "Prefer", "wait=50")
+		},
+	} {
+		go func() {
+			status, body := wait()
+			answered <- fmt.Sprint(status, " ", body)
+		}()
+	}
+	for { // both wait when the second is accepted, and the first has begun
+		_, body := call(t, l, http.MethodGet, "/metrics", "")
+		if strings.Contains(body, `code="202"`) && strings.Contains(body, `baton_hop_settled_total{hop="schedule",outcome="done",reason=""} 2`) {
+			break
+		}
+		if t.Context().Err() != nil {
+			t.Fatal(body)
+		}
+	}
+	go l.Stop()
+	for range 2 {
+		if got := <-answered; !strings.HasPrefix(got, "200") && !strings.HasPrefix(got, "202") || !strings.Contains(got, "message_id") {
+			t.Errorf("answered %s", got)
+		}
 	}
 }

@@ -51,7 +51,7 @@ func (l *Local) openNATS(ctx context.Context, o Options) (*nats.Conn, error) {
 		connect.InProcess = s
 		l.NATSURL = s.ClientURL()
 	}
-	nc, err := natsbus.Connect(connect)
+	nc, err := natsbus.Connect(ctx, connect)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func (k checkCommand) Run(c *console) error {
 			v.Faults = append(v.Faults, f)
 		}
 	} else {
-		v.Warnings = cat.Unsupported()
+		v.Warnings = cat.Warnings()
 	}
 	if k.JSON {
 		text, err := json.MarshalIndent(v, "", "  ")

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"baton.dev/baton/events"
 	"baton.dev/baton/internal/bus/natsbus"
 	"baton.dev/baton/internal/hop"
 )
@@ -21,7 +22,7 @@ type deadCommand struct {
 
 // openDead connects to the chain's dead letters.
 func openDead(ctx context.Context, c *console, f natsFlag) (*natsbus.Bus, func(), error) {
-	nc, err := natsbus.Connect(natsbus.ConnectOptions{URL: f.NATS, Name: "baton-dead", Log: c.log})
+	nc, err := natsbus.Connect(ctx, natsbus.ConnectOptions{URL: f.NATS, Name: "baton-dead", Wait: operatorWait, Log: c.log})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -83,11 +84,7 @@ func (d deadShowCommand) Run(ctx context.Context, c *console) error {
 			continue
 		}
 		found = true
-		ce, err := l.Event.CloudEvent()
-		if err != nil {
-			return err
-		}
-		text, err := json.MarshalIndent(ce, "", "  ")
+		text, err := whole(l.Event)
 		if err != nil {
 			return fmt.Errorf("dead show: %w", err)
 		}
@@ -97,6 +94,18 @@ func (d deadShowCommand) Run(ctx context.Context, c *console) error {
 		return fmt.Errorf("dead show: no dead letter has the id %s", d.ID)
 	}
 	return nil
+}
+
+// whole returns the event as a CloudEvent in JSON, or as much of one as it is: it may have died of being none.
+func whole(e events.Event) ([]byte, error) {
+	if ce, err := e.CloudEvent(); err == nil {
+		return json.MarshalIndent(ce, "", "  ")
+	}
+	parts := map[string]any{"data_base64": e.Data}
+	for name, value := range e.Attributes() {
+		parts[name] = value
+	}
+	return json.MarshalIndent(parts, "", "  ")
 }
 
 type deadRedriveCommand struct {
@@ -124,20 +133,22 @@ func (d deadRedriveCommand) Run(ctx context.Context, c *console) error {
 			chosen = append(chosen, l)
 		}
 	}
-	var redriven []string
+	var errs []error
+	found := map[string]bool{}
 	for _, l := range chosen {
+		found[l.Event.ID] = true
 		if err := redrive(ctx, bus, l); err != nil {
-			return fmt.Errorf("dead redrive: after %d: %w", len(redriven), err)
+			errs = append(errs, fmt.Errorf("dead redrive: %s: %w", l.Event.ID, err)) // the others need not wait for it
+			continue
 		}
-		redriven = append(redriven, l.Event.ID)
 		fmt.Fprintln(c.out, "redriven", l.Event.ID)
 	}
 	for _, id := range d.IDs {
-		if !slices.Contains(redriven, id) {
-			return fmt.Errorf("dead redrive: no dead letter has the id %s", id)
+		if !found[id] {
+			errs = append(errs, fmt.Errorf("dead redrive: no dead letter has the id %s", id))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // redrive stores the event anew and then forgets the dead letter: a crash between the two leaves it listed, and redriving

@@ -12,6 +12,9 @@ type keygenCommand struct {
 }
 
 func (k keygenCommand) Run(c *console) error {
+	if !catalog.ValidTenantName(k.Tenant) {
+		return fmt.Errorf("keygen: %q cannot name a tenant", k.Tenant)
+	}
 	key, hash, err := catalog.NewKey(rand.Reader)
 	if err != nil {
 		return fmt.Errorf("keygen: %w", err)

@@ -204,7 +204,7 @@ func TestModelServes(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan int, 1)
 	go func() {
-		done <- run(ctx, []string{"model", "--listen", "127.0.0.1:0", "--p50", "1ms", "--p99", "2ms"}, &out, &stderr, func(string) string { return "" })
+		done <- run(ctx, []string{"model", "--listen", "127.0.0.1:0", "--simulate", "{p50: 1ms, p99: 2ms}"}, &out, &stderr, func(string) string { return "" })
 	}()
 	url := out.find(t, `at (\S+)`)
 	resp, err := http.Post(url+"/chat/completions", "application/json", strings.NewReader(`{"model":"any","messages":[{"role":"user","content":"hello"}]}`))
@@ -254,6 +254,11 @@ func TestCheck(t *testing.T) {
 
 func TestKeygenMakesWhatTheConfigurationTakes(t *testing.T) {
 	t.Parallel()
+	for _, name := range []string{"bad name!", ""} {
+		if status, out, err := baton(t, "keygen", name); status != 1 || out != "" || err == "" {
+			t.Errorf("keygen %q: exit %d: %s", name, status, out)
+		}
+	}
 	status, out, _ := baton(t, "keygen", "search")
 	i := strings.Index(out, "  search:")
 	if status != 0 || i < 0 || !strings.Contains(out, "whsec_") {

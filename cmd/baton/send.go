@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"baton.dev/baton/events"
 )
 
 type sendCommand struct {
@@ -19,7 +21,7 @@ type sendCommand struct {
 	Model    string `help:"Model to ask." default:"gpt-4-turbo"`
 	Priority string `help:"high, normal or low." enum:"high,normal,low," default:""`
 	Callback string `help:"Where the result is delivered."`
-	Wait     bool   `help:"Wait for the result and print it."`
+	Wait     bool   `help:"Wait up to a minute for the result and print it; exit 1 unless it is completed."`
 }
 
 func (s sendCommand) Run(ctx context.Context, c *console) error {
@@ -58,5 +60,8 @@ func (s sendCommand) Run(ctx context.Context, c *console) error {
 		return fmt.Errorf("send: answer: %w", err)
 	}
 	fmt.Fprintln(c.out, pretty.String())
+	if s.Wait && a.Status != string(events.StatusCompleted) {
+		return errSaid
+	}
 	return nil
 }

@@ -16,13 +16,16 @@ type natsFlag struct {
 	NATS string `name:"nats" help:"NATS server of the chain." default:"nats://127.0.0.1:4222" env:"BATON_NATS_URL" placeholder:"URL"`
 }
 
+// operatorWait is how long a command waits for a server that ought to be there.
+const operatorWait = 3 * time.Second
+
 type watchCommand struct {
 	natsFlag
 	JSON bool `name:"json" help:"Print each event as a CloudEvent in JSON, a line each."`
 }
 
 func (w watchCommand) Run(ctx context.Context, c *console) error {
-	nc, err := natsbus.Connect(natsbus.ConnectOptions{URL: w.NATS, Name: "baton-watch", Log: c.log})
+	nc, err := natsbus.Connect(ctx, natsbus.ConnectOptions{URL: w.NATS, Name: "baton-watch", Wait: operatorWait, Log: c.log})
 	if err != nil {
 		return err
 	}
@@ -67,7 +70,10 @@ func summary(e events.Event) string {
 		parts = append(parts, e.ErrorCode)
 	}
 	if e.Tries > 0 {
-		parts = append(parts, fmt.Sprintf("try %d not before %s", e.Tries+1, e.NotBefore.Format(time.RFC3339)))
+		parts = append(parts, fmt.Sprintf("try %d", e.Tries+1))
+	}
+	if !e.NotBefore.IsZero() {
+		parts = append(parts, "not before "+e.NotBefore.Format(time.RFC3339))
 	}
 	if e.Dead != nil {
 		parts = append(parts, fmt.Sprintf("DEAD at %s: %s", e.Dead.Hop, e.Dead.Reason))

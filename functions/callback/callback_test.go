@@ -65,7 +65,7 @@ type chain struct {
 // may not be in a log.
 func setup(t *testing.T, change ...func(*callback.Config, *catalog.Catalog)) *chain {
 	t.Helper()
-	c := &chain{t: t, store: results.New(results.NewMemory())}
+	c := &chain{t: t, store: results.New(results.NewMemory()).WithClock(func() time.Time { return accepted })}
 	cat := &catalog.Catalog{
 		Callbacks: catalog.Callbacks{
 			AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, AllowHTTP: true,

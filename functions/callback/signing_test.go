@@ -139,7 +139,7 @@ func TestADeliveryHasTheseHeadersAndNoOthers(t *testing.T) {
 		"Webhook-Id":     in.ID,
 		"Ce-Specversion": "1.0", "Ce-Id": in.ID, "Ce-Source": "/baton/infer", "Ce-Type": "dev.baton.inference.completed.v1",
 		"Ce-Subject": in.Subject, "Ce-Time": "2026-03-01T12:00:01.123456789Z", "Ce-Model": "gpt%20%224%22%20100%25%20%C3%A9",
-		"Ce-Target": "openai-main", "Ce-Attempt": "1", "Ce-Errorcode": "timeout",
+		"Ce-Dataschema": events.ResultSchemaURI, "Ce-Target": "openai-main", "Ce-Attempt": "1", "Ce-Errorcode": "timeout",
 		"Ce-Correlationid": in.CorrelationID, "Ce-Causationid": in.CausationID,
 		"Ce-Traceparent": in.TraceParent, "Ce-Tracestate": in.TraceState,
 		"Traceparent": in.TraceParent, "Tracestate": in.TraceState,

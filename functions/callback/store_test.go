@@ -89,6 +89,11 @@ func TestEveryTryDeliversTheBytesThatWereStoredFirst(t *testing.T) {
 	// The attempt was made twice after a crash: the same event, another output. The first one stored stays.
 	again := in.Again(accepted)
 	again.Data = result(in.Subject, events.StatusCompleted, "another output")
+	o := c.handle(t.Context(), again)
+	if o.Kind != hop.Retry || o.As == nil || o.As.Tries != again.Tries || !bytes.Equal(o.As.Data, in.Data) {
+		t.Fatalf("got %+v, want the event to go on with what was stored first", o)
+	}
+	again = o.As.Anew()
 	answers <- http.StatusInternalServerError
 	wantRetry(t, c.handle(t.Context(), again), 5*time.Minute)
 	answers <- http.StatusOK
@@ -113,9 +118,9 @@ func TestARequestThatNoAttemptWasMadeForIsClaimedFirst(t *testing.T) {
 		posts int
 	}{
 		{"nothing was before", nil, 1},
-		{"it was this run's already", &results.Beginning{Run: accepted, At: accepted}, 1},
-		{"it was canceled", &results.Beginning{Canceled: true, Run: accepted, At: accepted}, 0},
-		{"it is another run's", &results.Beginning{Run: accepted.Add(time.Hour), At: accepted}, 0},
+		{"it was this run's already", &results.Beginning{Run: completed("").Run, At: accepted}, 1},
+		{"it was canceled", &results.Beginning{Canceled: true, At: accepted}, 0},
+		{"it is another run's", &results.Beginning{Run: "another", At: accepted}, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -143,7 +148,7 @@ func TestARequestThatWasAttemptedIsNotClaimedAgain(t *testing.T) {
 	t.Parallel()
 	c, r := setup(t), newReceiver(t, status(http.StatusNoContent))
 	in := completed(r.URL)
-	if _, err := c.store.Begin(t.Context(), in.Subject, results.Beginning{Run: accepted, At: accepted}); err != nil {
+	if _, err := c.store.Begin(t.Context(), in.Subject, results.Beginning{Run: in.Run, At: accepted}); err != nil {
 		t.Fatal(err)
 	}
 	wantDone(t, c.handle(t.Context(), in))
@@ -179,7 +184,7 @@ func TestNothingIsDeliveredThatIsNotStored(t *testing.T) {
 	for name, store := range map[string]broken{"the claim fails": {begin: true}, "the result cannot be stored": {end: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store.Store = results.New(results.NewMemory())
+			store.Store = results.New(results.NewMemory()).WithClock(func() time.Time { return accepted })
 			r := newReceiver(t, status(http.StatusNoContent))
 			c := setup(t, func(cfg *callback.Config, _ *catalog.Catalog) { cfg.Results = store })
 			o := c.handle(t.Context(), failedUntried(r.URL))

@@ -88,14 +88,14 @@ func (f *function) handle(ctx context.Context, in events.Event) ([]events.Event,
 	return nil, fmt.Errorf("infer: call for %s: %w", in.ID, err)
 }
 
-// claim reports whether this run of the request may go on. Only a first attempt asks: those after it are of a run that
-// began. A repeat of the same run finds its own claim, and goes on unless the request has ended meanwhile: its first
-// delivery then did its work but for the acknowledgement, and another call would be paid for nothing.
+// claim reports whether this run of the request may go on. Only a first attempt claims: those after it are of a run that
+// began. A repeat of the same run finds its own claim. What is or may be a repeat goes on unless the request has ended
+// meanwhile: its first delivery then did its work but for the acknowledgement, and another call would be paid for nothing.
 func (f *function) claim(ctx context.Context, in events.Event) (bool, error) {
 	if in.Attempt > 1 {
-		return true, nil
+		return f.open(ctx, in)
 	}
-	mine := results.Beginning{Run: in.Accepted, At: f.Now()}
+	mine := results.Beginning{Run: in.Run, At: f.Now(), Accepted: in.Accepted}
 	stood, err := f.Results.Begin(ctx, in.Subject, mine)
 	switch {
 	case err != nil:
@@ -103,13 +103,19 @@ func (f *function) claim(ctx context.Context, in events.Event) (bool, error) {
 	case stood.Canceled:
 		f.Log.LogAttrs(ctx, slog.LevelInfo, "request was canceled: not begun", slog.String("id", in.ID))
 		return false, nil
-	case !stood.Run.Equal(in.Accepted):
+	case stood.Run != in.Run:
 		f.Log.LogAttrs(ctx, slog.LevelInfo, "another run of the request has begun: this one ends",
-			slog.String("id", in.ID), slog.Time("run", in.Accepted), slog.Time("begun", stood.Run))
+			slog.String("id", in.ID), slog.String("run", in.Run), slog.String("begun", stood.Run))
 		return false, nil
 	case stood.At.Equal(mine.At):
 		return true, nil
+	default:
+		return f.open(ctx, in)
 	}
+}
+
+// open reports whether the request has not ended.
+func (f *function) open(ctx context.Context, in events.Event) (bool, error) {
 	switch _, err := f.Results.Ended(ctx, in.Subject); {
 	case err == nil:
 		f.Log.LogAttrs(ctx, slog.LevelInfo, "request has ended: not called again", slog.String("id", in.ID))
@@ -125,7 +131,7 @@ func (f *function) claim(ctx context.Context, in events.Event) (bool, error) {
 func (f *function) attempt(ctx context.Context, in events.Event, req events.Request) (events.Event, error) {
 	start := f.Now()
 	if !in.Expiry.IsZero() && !start.Before(in.Expiry) {
-		return events.Event{}, model.NewError(events.CodeDeadline, nil)
+		return events.Event{}, model.NewError(events.CodeExpired, nil)
 	}
 	target, _, ok := f.Catalog().Target(in.Target)
 	if !ok {
@@ -139,7 +145,7 @@ func (f *function) attempt(ctx context.Context, in events.Event, req events.Requ
 		return events.Event{}, err
 	}
 	end := f.Now()
-	data, err := encode(result(in, req, answer, start, end))
+	data, err := result(in, req, answer, start, end).Encode()
 	if err != nil {
 		return events.Event{}, model.NewError(events.CodeUnusableOutput, errors.New("the message cannot be encoded"))
 	}
@@ -154,7 +160,7 @@ func (f *function) attempt(ctx context.Context, in events.Event, req events.Requ
 // failed returns the event of a failed attempt, and logs why: the event only says what the caller may know.
 func (f *function) failed(ctx context.Context, in events.Event, e *model.Error) events.Event {
 	level := slog.LevelWarn
-	if events.CallersFault(e.Code) || e.Code == events.CodeDeadline {
+	if events.CallersFault(e.Code) || e.Code == events.CodeDeadline || e.Code == events.CodeExpired {
 		level = slog.LevelInfo
 	}
 	attrs := []slog.Attr{
@@ -168,5 +174,8 @@ func (f *function) failed(ctx context.Context, in events.Event, e *model.Error) 
 	out := in.Next(events.Infer, events.AttemptFailed, in.Attempt, f.Now())
 	out.ErrorCode, out.ErrorMessage = e.Code, e.Message
 	out.Tried = append(slices.Clone(in.Tried), in.Target)
+	if events.Begun(e.Code) {
+		out.Begun = in.Begun + 1
+	}
 	return out
 }

@@ -32,7 +32,7 @@ func TestCompleted(t *testing.T) {
 		clock := accepted.Add(1500 * time.Millisecond)
 		c.now = func() time.Time { clock = clock.Add(250 * time.Millisecond); return clock }
 		in := scheduled(t, body, 2)
-		in.Tried = []string{"other"}
+		in.Tried, in.Begun = []string{"other"}, 1
 		out := c.one(t, in, events.Completed)
 
 		want := `{"message_id":"` + in.Subject + `","request_id":"7d3f1a52-0c1e-4f5e-9a44-0f2f6b7f1c11","status":"completed",` +
@@ -45,7 +45,7 @@ func TestCompleted(t *testing.T) {
 			t.Errorf("got  %s\nwant %s", out.Data, want)
 		}
 		if out.ID != in.Subject+"-completed-2" || out.CausationID != in.ID || out.Source != "/baton/infer" ||
-			out.Attempt != 2 || out.DataSchema != "" || out.DataContentType != events.JSON || out.ErrorCode != "" ||
+			out.Attempt != 2 || out.DataSchema != events.ResultSchemaURI || out.DataContentType != events.JSON || out.ErrorCode != "" ||
 			!out.Time.Equal(clock) {
 			t.Errorf("got %+v", out)
 		}
@@ -79,10 +79,11 @@ func TestAttemptFailed(t *testing.T) {
 		c := setup(t, answering(503, ""))
 		in := scheduled(t, " "+body+"\n", 2)
 		backing := append(make([]string, 0, 8), "one", "kept")
+		in.Begun = 1
 		in.Tried = backing[:1] // has room for another: writing there would change the input
 		out := c.one(t, in, events.AttemptFailed)
 
-		if out.ErrorCode != events.CodeUnavailable || out.ErrorMessage == "" || !reflect.DeepEqual(out.Tried, []string{"one", "main"}) ||
+		if out.ErrorCode != events.CodeUnavailable || out.ErrorMessage == "" || !reflect.DeepEqual(out.Tried, []string{"one", "main"}) || out.Begun != 2 ||
 			!bytes.Equal(out.Data, in.Data) || out.DataSchema != in.DataSchema || out.ID != in.Subject+"-attempt_failed-2" {
 			t.Errorf("got %+v", out)
 		}
@@ -142,7 +143,7 @@ func TestAttemptFailed(t *testing.T) {
 		c := setup(t, never(t))
 		in := scheduled(t, body, 1)
 		in.Target = "former"
-		if out := c.one(t, in, events.AttemptFailed); out.ErrorCode != events.CodeTargetGone || out.Tried[0] != "former" {
+		if out := c.one(t, in, events.AttemptFailed); out.ErrorCode != events.CodeTargetGone || out.Tried[0] != "former" || out.Begun != 0 {
 			t.Errorf("got %+v", out)
 		}
 	})
@@ -163,7 +164,7 @@ func TestAttemptFailed(t *testing.T) {
 		for _, late := range []time.Duration{0, time.Hour} {
 			in := scheduled(t, body, 1)
 			in.Expiry = c.now().Add(-late)
-			if out := c.one(t, in, events.AttemptFailed); out.ErrorCode != events.CodeDeadline {
+			if out := c.one(t, in, events.AttemptFailed); out.ErrorCode != events.CodeExpired || out.Begun != 0 {
 				t.Errorf("got %+v", out)
 			}
 		}
@@ -184,7 +185,7 @@ func TestClaim(t *testing.T) {
 		in := scheduled(t, body, 1)
 		c = setup(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			stood, err := c.store.Begin(r.Context(), in.Subject, results.Beginning{Canceled: true})
-			if err != nil || stood.Canceled || !stood.Run.Equal(accepted) || !stood.At.Equal(c.now()) {
+			if err != nil || stood.Canceled || stood.Run != in.Run || !stood.At.Equal(c.now()) {
 				t.Errorf("during the call stands %+v, %v", stood, err)
 			}
 			answering(200, answer)(w, r)
@@ -227,19 +228,25 @@ func TestClaim(t *testing.T) {
 		c := setup(t, answering(200, answer))
 		c.one(t, scheduled(t, body, 1), events.Completed)
 		again := scheduled(t, body, 1)
-		again.Accepted = accepted.Add(time.Hour)
+		again.Run = "another"
 		nothing(t, c, again)
 	})
-	t.Run("is not asked for by a later attempt", func(t *testing.T) {
+	t.Run("is not asked for by a later attempt, which ends all the same if the request has", func(t *testing.T) {
 		t.Parallel()
 		c := setup(t, answering(200, answer))
 		c.config.Results = results.New(broken{results.NewMemory()})
-		c.one(t, scheduled(t, body, 2), events.Completed)
+		in := scheduled(t, body, 2)
+		out := c.one(t, in, events.Completed)
+		c.config.Results = c.store
+		if _, err := c.store.End(t.Context(), in.Subject, results.Ending{EventID: out.ID, Status: events.StatusCompleted, Body: out.Data}); err != nil {
+			t.Fatal(err)
+		}
+		nothing(t, c, in)
 	})
 	t.Run("that cannot be written is a reason to try again", func(t *testing.T) {
 		t.Parallel()
 		c := setup(t, never(t))
-		c.config.Results = results.New(broken{results.NewMemory()})
+		c.config.Results = results.New(broken{results.NewMemory()}).WithClock(func() time.Time { return accepted })
 		out, err := c.function()(t.Context(), scheduled(t, body, 1))
 		if len(out) != 0 || !errors.Is(err, errBroken) {
 			t.Errorf("got %+v, %v", out, err)
@@ -321,7 +328,9 @@ var errBroken = errors.New("the store is out")
 // broken is cells that cannot be written.
 type broken struct{ results.Cells }
 
-func (broken) Create(context.Context, string, []byte) ([]byte, error) { return nil, errBroken }
+func (broken) Create(context.Context, string, []byte, time.Time) ([]byte, error) {
+	return nil, errBroken
+}
 
 // afterwards does something after each call of a model.
 type afterwards struct {

@@ -1,8 +1,6 @@
 package infer
 
 import (
-	"bytes"
-	"encoding/json"
 	"time"
 
 	"baton.dev/baton/events"
@@ -21,7 +19,7 @@ func result(in events.Event, req events.Request, a model.Answer, start, end time
 		Message:      a.Message,
 		FinishReason: a.FinishReason,
 		Usage:        a.Usage,
-		Attempts:     in.Attempt,
+		Attempts:     in.Begun + 1,
 		Timings: events.Timings{
 			AcceptedAt:  in.Accepted.UTC(),
 			CompletedAt: end.UTC(),
@@ -31,17 +29,4 @@ func result(in events.Event, req events.Request, a model.Answer, start, end time
 		},
 		Metadata: req.Metadata,
 	}
-}
-
-// encode returns the result as the callback will post it: fields in the order of [events.Result], metadata sorted, and text
-// as the model wrote it, without the escapes for HTML.
-func encode(r events.Result) ([]byte, error) {
-	var b bytes.Buffer
-	b.Grow(512 + len(r.Output) + len(r.Message))
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(r); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

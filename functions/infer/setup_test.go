@@ -50,7 +50,7 @@ func setup(t testing.TB, server http.Handler) *chain {
 
 	c := &chain{
 		target: &catalog.Target{Name: "main", API: catalog.OpenAI, URL: srv.URL + "/v1", Model: "real", Timeout: time.Hour},
-		store:  results.New(results.NewMemory()),
+		store:  results.New(results.NewMemory()).WithClock(func() time.Time { return accepted }),
 		now:    func() time.Time { return accepted.Add(1500 * time.Millisecond) },
 		log:    &buffer{},
 	}

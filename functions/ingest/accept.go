@@ -77,6 +77,7 @@ func (s *Server) submit(ctx context.Context, x *exchange, sub submission) (recei
 		return rc, nil
 	}
 	e := events.New(x.tenant.Name, req, x.priority(req, sub), body, acceptance.AcceptedAt, s.deadline(x, req, sub, first))
+	e.Accepted = first
 	e.TraceParent, e.TraceState, e.Extra = sub.traceParent, sub.traceState, sub.extra
 	return rc, s.publish(ctx, e)
 }
@@ -108,7 +109,8 @@ func (s *Server) publish(ctx context.Context, e events.Event) *problem.Problem {
 	case errors.Is(err, hop.ErrTooLarge):
 		s.cfg.Log.Warn("event too large", "message_id", e.Subject, "bytes", len(e.Data))
 		// It is accepted and will never run: whoever polls it must not wait.
-		if _, err := s.cfg.Results.Begin(ctx, e.Subject, results.Beginning{Canceled: true, At: e.Time}); err != nil {
+		none := results.Beginning{Canceled: true, At: e.Time, Accepted: e.Accepted}
+		if _, err := s.cfg.Results.Begin(ctx, e.Subject, none); err != nil {
 			s.cfg.Log.Error("cannot cancel", "message_id", e.Subject, "error", err)
 		}
 		return problem.New(problem.TooLarge, "The request is larger than what the chain can carry.")

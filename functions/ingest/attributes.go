@@ -1,20 +1,16 @@
 package ingest
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
 	"mime"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	cloudevents "github.com/cloudevents/sdk-go/v2/event"
-	"github.com/cloudevents/sdk-go/v2/types"
 
 	"baton.dev/baton/events"
 )
@@ -27,88 +23,174 @@ const (
 	maxExtensionBytes = 4 << 10
 )
 
-// fromEvent returns what an event submits, or what is wrong with its attributes.
-func (s *Server) fromEvent(ce *cloudevents.Event, m mode) (submission, []attributeFault) {
-	var faults []attributeFault
-	wrong := func(name, format string, args ...any) {
-		faults = append(faults, attributeFault{name, fmt.Sprintf(format, args...)})
-	}
-	if invalid, ok := errors.AsType[cloudevents.ValidationError](ce.Validate()); ok {
-		for _, name := range slices.Sorted(maps.Keys(invalid)) {
-			wrong(name, "is not valid: %s", oneLine(invalid[name]))
+// fromEvent returns what an event submits, with all that is wrong with the event itself. It takes the attributes out of the
+// envelope as it reads them.
+func (s *Server) fromEvent(e *envelope) submission {
+	source, id := e.required("source"), e.required("id")
+	if source != "" {
+		if _, err := url.Parse(source); err != nil {
+			e.wrong("source", "must be a URI reference (RFC 3986)")
 		}
 	}
-	if ce.Type() != string(events.Requested) {
-		wrong("type", "must be %q", events.Requested)
+	if v := e.required("specversion"); v != "" && v != events.SpecVersion {
+		e.wrong("specversion", fmt.Sprintf("must be %q", events.SpecVersion))
 	}
-	if typ := ce.DataContentType(); typ != "" {
-		if media, _, err := mime.ParseMediaType(typ); err != nil || media != events.JSON {
-			wrong("datacontenttype", "must be %s", events.JSON)
+	if v := e.required("type"); v != "" && v != string(events.Requested) {
+		e.wrong("type", fmt.Sprintf("must be %q", events.Requested))
+	}
+	e.optional("subject")
+	e.moment("time")
+	if v := e.optional("dataschema"); v != "" {
+		if u, err := url.Parse(v); err != nil || !u.IsAbs() {
+			e.wrong("dataschema", "must be an absolute URI")
 		}
 	}
-	sub := submission{body: ce.Data(), at: m.at(ce), fallbackID: eventRequestID(ce.Source(), ce.ID())}
-	extensions := ce.Extensions()
-	if given, ok := extensions["priority"]; ok {
-		if sub.priority = events.Priority(attributeText(given)); !sub.priority.Valid() {
-			wrong("priority", "must be high, normal or low")
+	if v := e.optional("datacontenttype"); v != "" {
+		if media, _, err := mime.ParseMediaType(v); err != nil || media != events.JSON {
+			e.wrong("datacontenttype", "must be "+events.JSON)
 		}
 	}
-	if given, ok := extensions["expirytime"]; ok {
-		expiry, err := types.ToTime(given)
-		switch {
-		case err != nil:
-			wrong("expirytime", "must be an RFC 3339 time")
-		case !expiry.After(s.now()):
-			wrong("expirytime", "has passed: the request would not be begun")
-		default:
-			sub.expiry = expiry.UTC().Round(time.Microsecond)
+	sub := submission{body: e.data, at: e.at, fallbackID: eventRequestID(source, id)}
+	if v := e.optional("priority"); v != "" {
+		if sub.priority = events.Priority(v); !sub.priority.Valid() {
+			e.wrong("priority", "must be high, normal or low")
 		}
 	}
-	if given, ok := extensions["traceparent"]; ok {
-		state := attributeText(extensions["tracestate"])
-		sub.traceParent, sub.traceState = traceContext([]string{attributeText(given)}, []string{state})
+	if expiry, ok := e.moment("expirytime"); ok {
+		if sub.expiry = expiry.UTC().Round(time.Microsecond); !sub.expiry.After(s.now()) {
+			e.wrong("expirytime", "has passed: the request would not be begun")
+		}
 	}
-	for _, name := range []string{"priority", "expirytime", "traceparent", "tracestate"} {
-		delete(extensions, name)
-	}
-	sub.extra = carried(extensions, m, wrong)
-	return sub, faults
+	sub.traceParent, sub.traceState = traceContext(e.header("traceparent"), e.header("tracestate"))
+	sub.extra = e.extensions()
+	sub.faults = e.faults
+	return sub
 }
 
-// carried returns the extensions to carry along, within their bounds.
-func carried(extensions map[string]any, m mode, wrong func(name, format string, args ...any)) map[string]any {
-	if len(extensions) == 0 {
+// take returns an attribute as it came, nil for none, and takes it out.
+func (e *envelope) take(name string) any {
+	v := e.attributes[name]
+	delete(e.attributes, name)
+	return v
+}
+
+// required takes an attribute of type String that must be there, and returns "" if it is not as it must be.
+func (e *envelope) required(name string) string {
+	if e.attributes[name] == nil {
+		e.wrong(name, "is required")
+	}
+	return e.optional(name)
+}
+
+// optional takes an attribute of type String, and returns "" if it is absent or is not as it must be. In JSON null is absent
+// (CloudEvents JSON format 1.0.2, section 2.2).
+func (e *envelope) optional(name string) string {
+	switch v := e.take(name).(type) {
+	case nil:
+	case string:
+		switch {
+		case strings.TrimSpace(v) == "":
+			e.wrong(name, "must not be empty")
+		case strings.ContainsFunc(v, notText):
+			e.wrong(name, "has a control character, which no attribute may have")
+		default:
+			return v
+		}
+	default:
+		e.wrong(name, "must be a string")
+	}
+	return ""
+}
+
+// moment takes an attribute of type Timestamp, and reports whether it is there and is one.
+func (e *envelope) moment(name string) (time.Time, bool) {
+	v := e.optional(name)
+	if v == "" {
+		return time.Time{}, false
+	}
+	t, err := time.Parse(time.RFC3339, v)
+	if err != nil {
+		e.wrong(name, "must be an RFC 3339 time, such as 2006-01-02T15:04:05Z")
+	}
+	return t, err == nil
+}
+
+// header takes an attribute that has the value of an HTTP header, as lines of that header. Whether it can be read is not
+// asked here: a bad trace is no ground to refuse a request.
+func (e *envelope) header(name string) []string {
+	switch v := e.take(name).(type) {
+	case nil:
+		return nil
+	case string:
+		return []string{v}
+	default:
+		e.wrong(name, "must be a string")
 		return nil
 	}
-	extra := make(map[string]any, len(extensions))
+}
+
+// extensions returns the attributes that are left, to carry along within their bounds.
+func (e *envelope) extensions() map[string]any {
+	maps.DeleteFunc(e.attributes, func(_ string, v any) bool { return v == nil })
+	if len(e.attributes) == 0 {
+		return nil
+	}
+	extra := make(map[string]any, len(e.attributes))
 	size := 0
-	for i, name := range slices.Sorted(maps.Keys(extensions)) {
-		value := extensions[name]
-		switch value.(type) {
-		case string, bool, int32:
-		default: // a type that JSON and headers have no form for but text
-			value = attributeText(value)
-		}
-		if text, ok := value.(string); ok && !m.structured {
+	for i, name := range slices.Sorted(maps.Keys(e.attributes)) {
+		value, wrong := extension(e.attributes[name])
+		if text, ok := value.(string); ok && !e.structured {
 			value = percentDecoded(text)
 		}
-		size += len(name) + len(events.Text(value))
+		text, before := events.Text(value), size
+		size += len(name) + len(text)
+		wrong = cmp.Or(nameFault(name), wrong)
 		switch {
-		case len(name) > maxExtensionName:
-			wrong(name, "has a name of more than %d characters", maxExtensionName)
-		case reserved(name):
-			wrong(name, "is set along the way, and cannot be given")
+		case wrong != "":
 		case i == maxExtensions:
-			wrong(name, "is one extension too many: %d are carried", maxExtensions)
-		case size > maxExtensionBytes && size-len(name)-len(events.Text(value)) <= maxExtensionBytes:
-			wrong(name, "makes the extensions more than %d bytes together", maxExtensionBytes)
-		case strings.ContainsFunc(events.Text(value), notText):
-			wrong(name, "has a control character, which no attribute may have")
-		default:
-			extra[name] = value
+			wrong = fmt.Sprintf("is one extension too many: %d are carried", maxExtensions)
+		case size > maxExtensionBytes && before <= maxExtensionBytes:
+			wrong = fmt.Sprintf("makes the extensions more than %d bytes together", maxExtensionBytes)
+		case strings.ContainsFunc(text, notText):
+			wrong = "has a control character, which no attribute may have"
 		}
+		if wrong != "" {
+			e.wrong(name, wrong)
+		}
+		extra[name] = value
 	}
 	return extra
+}
+
+// nameFault returns why an extension cannot have the name, or "".
+func nameFault(name string) string {
+	switch {
+	case name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789") != "":
+		return "is no name of an attribute: it must be of a-z and 0-9"
+	case len(name) > maxExtensionName:
+		return fmt.Sprintf("has a name of more than %d characters", maxExtensionName)
+	case name == "data":
+		return "is no name of an attribute: the data is the body"
+	case reserved(name):
+		return "is set along the way, and cannot be given"
+	default:
+		return ""
+	}
+}
+
+// extension returns the value of an extension as events have it, or what is wrong with it.
+func extension(v any) (value any, wrong string) {
+	switch v := v.(type) {
+	case string, bool:
+		return v, ""
+	case float64:
+		if v == math.Trunc(v) && v >= math.MinInt32 && v <= math.MaxInt32 {
+			return int32(v), ""
+		}
+		return "", "must be a whole number of 32 bits"
+	default:
+		return "", "must be a string, a whole number, or true or false"
+	}
 }
 
 // reserved reports whether the chain has a meaning of its own for an attribute.
@@ -132,92 +214,4 @@ func percentDecoded(s string) string {
 		return decoded
 	}
 	return s
-}
-
-// attributeText returns an attribute's value in its canonical text, "" for none.
-func attributeText(v any) string {
-	if v == nil {
-		return ""
-	}
-	s, err := types.Format(v)
-	if err != nil {
-		return fmt.Sprint(v)
-	}
-	return s
-}
-
-// headerFaults returns what is wrong with the attributes of an event in binary mode, before it is read.
-func headerFaults(h http.Header) []attributeFault {
-	var faults []attributeFault
-	if v := h.Get("Ce-Specversion"); v != events.SpecVersion {
-		faults = append(faults, attributeFault{"specversion", "must be " + events.SpecVersion})
-	}
-	for _, header := range slices.Sorted(maps.Keys(h)) {
-		name, ok := strings.CutPrefix(header, "Ce-")
-		switch {
-		case !ok:
-		case name == "":
-			faults = append(faults, attributeFault{"", "names no attribute"})
-		case len(h[header]) > 1:
-			faults = append(faults, attributeFault{strings.ToLower(name), "is given twice: give it once"})
-		}
-	}
-	return faults
-}
-
-// envelopeFaults returns what is wrong with the attributes of an event in structured mode, before it is read.
-func envelopeFaults(value any) []attributeFault {
-	envelope, ok := value.(map[string]any)
-	if !ok {
-		return []attributeFault{{"", "must be an object"}}
-	}
-	var faults []attributeFault
-	wrong := func(name, detail string) { faults = append(faults, attributeFault{name, detail}) }
-	if v, ok := envelope["specversion"].(string); !ok || v != events.SpecVersion {
-		wrong("specversion", `must be "`+events.SpecVersion+`"`)
-	}
-	for _, name := range []string{"id", "source", "type"} {
-		if v, ok := envelope[name].(string); !ok || strings.TrimSpace(v) == "" {
-			wrong(name, "is required, and must be a string that is not empty")
-		}
-	}
-	for name, v := range envelope {
-		switch name {
-		case "specversion", "id", "source", "type", "data":
-		case "subject", "time", "datacontenttype", "dataschema":
-			if s, ok := v.(string); !ok || s == "" {
-				wrong(name, "must be a string that is not empty")
-			}
-		case "data_base64":
-			if _, ok := v.(string); !ok {
-				wrong(name, "must be a string")
-			}
-			if _, both := envelope["data"]; both {
-				wrong(name, "must not be given together with data")
-			}
-		default:
-			if detail := extensionFault(name, v); detail != "" {
-				wrong(name, detail)
-			}
-		}
-	}
-	return faults
-}
-
-// extensionFault returns what is wrong with an extension in JSON, or "".
-func extensionFault(name string, v any) string {
-	if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
-		return "is no name of an attribute: it must be of a-z and 0-9"
-	}
-	switch v := v.(type) {
-	case nil, string, bool:
-		return ""
-	case float64:
-		if v == math.Trunc(v) && v >= math.MinInt32 && v <= math.MaxInt32 {
-			return ""
-		}
-		return "must be a whole number of 32 bits"
-	default:
-		return "must be a string, a whole number, or true or false"
-	}
 }

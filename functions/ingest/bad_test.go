@@ -80,6 +80,26 @@ var badBodies = []bad{
 	{"a text part without text", `{"model_id":"gpt-4-turbo","messages":[{"role":"user","content":[{"type":"text"}]}]}`, nil, 422, []string{"/messages/0/content/0/text"}},
 	{"an image as a string", `{"model_id":"gpt-4-turbo","messages":[{"role":"user","content":[{"type":"image_url","image_url":"x"}]}]}`, nil, 422, []string{"/messages/0/content/0/image_url"}},
 	{"audio without its format", `{"model_id":"gpt-4-turbo","messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"eA=="}}]}]}`, nil, 422, []string{"/messages/0/content/0/input_audio/format"}},
+	{"an image by another scheme", image("ftp://example.com/x.png"), nil, 422, []string{"/messages/0/content/0/image_url/url"}},
+	{"an image of this machine", image("file:///etc/passwd"), nil, 422, []string{"/messages/0/content/0/image_url/url"}},
+	{"a script as an image", image("javascript:alert(1)"), nil, 422, []string{"/messages/0/content/0/image_url/url"}},
+	{"a page as an image", image("data:text/html,x"), nil, 422, []string{"/messages/0/content/0/image_url/url"}},
+	{"an image without a scheme", image("//example.com/x.png"), nil, 422, []string{"/messages/0/content/0/image_url/url"}},
+	{"an empty image", image(""), nil, 422, []string{"/messages/0/content/0/image_url/url"}},
+	{"audio in another format", `{"model_id":"gpt-4-turbo","messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"eA==","format":"ogg"}}]}]}`, nil, 422, []string{"/messages/0/content/0/input_audio/format"}},
+	{"null as what a user says", `{"model_id":"gpt-4-turbo","messages":[{"role":"user","content":null}]}`, nil, 422, []string{"/messages/0/content"}},
+	{"null as what the system says", `{"model_id":"gpt-4-turbo","messages":[{"role":"system","content":null}]}`, nil, 422, []string{"/messages/0/content"}},
+	{"null as what the developer says", `{"model_id":"gpt-4-turbo","messages":[{"role":"developer","content":null}]}`, nil, 422, []string{"/messages/0/content"}},
+	{"null as what a tool says", `{"model_id":"gpt-4-turbo","messages":[{"role":"tool","tool_call_id":"a","content":null}]}`, nil, 422, []string{"/messages/0/content"}},
+	{"a tool's message that answers no call", `{"model_id":"gpt-4-turbo","messages":[{"role":"tool","content":"x"}]}`, nil, 422, []string{"/messages/0/tool_call_id"}},
+	{"a tool's message that answers an empty call", `{"model_id":"gpt-4-turbo","messages":[{"role":"tool","content":"x","tool_call_id":""}]}`, nil, 422, []string{"/messages/0/tool_call_id"}},
+	{"an assistant that says nothing", `{"model_id":"gpt-4-turbo","messages":[{"role":"assistant"}]}`, nil, 422, []string{"/messages/0/content"}},
+	{"an assistant that says null", `{"model_id":"gpt-4-turbo","messages":[{"role":"assistant","content":null,"refusal":null,"audio":null}]}`, nil, 422, []string{"/messages/0/content"}},
+	{"an assistant that says and calls nothing", `{"model_id":"gpt-4-turbo","messages":[{"role":"assistant","content":null,"tool_calls":[]}]}`, nil, 422, []string{"/messages/0/tool_calls"}},
+	{"null as the tool calls", `{"model_id":"gpt-4-turbo","messages":[{"role":"assistant","content":"x","tool_calls":null}]}`, nil, 422, []string{"/messages/0/tool_calls"}},
+	{"an object as the tool calls", `{"model_id":"gpt-4-turbo","messages":[{"role":"assistant","content":"x","tool_calls":{}}]}`, nil, 422, []string{"/messages/0/tool_calls"}},
+	{"a string as a tool call", `{"model_id":"gpt-4-turbo","messages":[{"role":"assistant","tool_calls":["x"]}]}`, nil, 422, []string{"/messages/0/tool_calls/0"}},
+	{"an empty message", `{"model_id":"gpt-4-turbo","messages":[{}]}`, nil, 422, []string{"/messages/0/content", "/messages/0/role"}},
 	{"a list as the parameters", `{"model_id":"gpt-4-turbo","prompt":"x","parameters":[]}`, nil, 422, []string{"/parameters"}},
 	{"a temperature over 2", `{"model_id":"gpt-4-turbo","prompt":"x","parameters":{"temperature":2.01}}`, nil, 422, []string{"/parameters/temperature"}},
 	{"a temperature below 0", `{"model_id":"gpt-4-turbo","prompt":"x","parameters":{"temperature":-1e-9}}`, nil, 422, []string{"/parameters/temperature"}},
@@ -156,6 +176,7 @@ var badBodies = []bad{
 	{"a content type that is none", good, []string{"Content-Type", "json;;"}, 415, nil},
 	{"another JSON", good, []string{"Content-Type", "application/ld+json"}, 415, nil},
 	{"another charset", good, []string{"Content-Type", "application/json; charset=iso-8859-1"}, 415, nil},
+	{"two content types", good, []string{"Content-Type", "application/json", "Content-Type", "application/json"}, 400, nil},
 	{"gzip", good, []string{"Content-Encoding", "gzip"}, 415, nil},
 	{"an unknown encoding", good, []string{"Content-Encoding", "rot13"}, 415, nil},
 	{"a body over the limit", `{"model_id":"gpt-4-turbo","prompt":"` + strings.Repeat("x", 16<<10) + `"}`, nil, 413, nil},
@@ -164,39 +185,9 @@ var badBodies = []bad{
 	{"two Idempotency-Keys", good, []string{"Idempotency-Key", "a", "Idempotency-Key", "b"}, 400, nil},
 }
 
-// badCallbacks are callback URLs that are refused as they stand, each with a word that says why.
-var badCallbacks = []struct{ name, url, says string }{
-	{"plain http", "http://hooks.example.com/", "https"},
-	{"ftp", "ftp://hooks.example.com/", "https"},
-	{"a file", "file:///etc/passwd", "https"},
-	{"javascript", "javascript:alert(1)", "https"},
-	{"a path", "/done", "absolute"},
-	{"no scheme", "hooks.example.com/done", "absolute"},
-	{"no host", "https:///done", "host"},
-	{"nothing but a scheme", "https:", "host"},
-	{"an opaque URL", "https:hooks.example.com", "host"},
-	{"a port alone", "https://:443/", "host"},
-	{"credentials", "https://user:secret@hooks.example.com/", "credentials"},
-	{"a fragment", "https://hooks.example.com/#here", "fragment"},
-	{"an empty fragment", "https://hooks.example.com/#", "fragment"},
-	{"a space", "https://hooks.example.com/a b", "percent-encode"},
-	{"a line break", `https://hooks.example.com/a\r\nb`, "percent-encode"},
-	{"a letter beyond ASCII", "https://hooks.example.com/é", "percent-encode"},
-	{"a quote", `https://hooks.example.com/\"`, "percent-encode"},
-	{"a backslash", `https://hooks.example.com\\@127.0.0.1/`, "percent-encode"},
-	{"a bad escape", "https://hooks.example.com/%zz", "absolute URL"},
-	{"a bad port", "https://hooks.example.com:99999/", "port"},
-	{"loopback", "https://127.0.0.1/", "loopback"},
-	{"localhost", "https://localhost:8080/", "loopback"},
-	{"loopback in IPv6", "https://[::1]/", "loopback"},
-	{"loopback mapped into IPv6", "https://[::ffff:127.0.0.1]/", "loopback"},
-	{"loopback as one number", "https://2130706433/", "host"},
-	{"loopback in hexadecimal", "https://0x7f.1/", "host"},
-	{"a private address", "https://10.1.2.3/", "private"},
-	{"the metadata service", "https://169.254.169.254/latest/meta-data/", "metadata"},
-	{"link-local in IPv6", "https://[fe80::1]/", "link_local"},
-	{"an unspecified address", "https://0.0.0.0/", "unspecified"},
-	{"a multicast address", "https://224.0.0.1/", "multicast"},
+// image returns a request that shows a model an image.
+func image(url string) string {
+	return `{"model_id":"gpt-4-turbo","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"` + url + `"}}]}]}`
 }
 
 func pairs(n int) string {
@@ -246,27 +237,6 @@ func TestBadRequestsAreRefusedByNameOfTheField(t *testing.T) {
 	})
 }
 
-func TestBadCallbackURLsAreRefusedAndSayWhy(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
-	for _, c := range badCallbacks {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			a := f.post(t, `{"model_id":"small","prompt":"x","callback_url":"`+c.url+`"}`)
-			if a.status != http.StatusUnprocessableEntity {
-				t.Fatalf("status %d: %s", a.status, a)
-			}
-			p := a.problem(t)
-			if len(p.Errors) != 1 || p.Errors[0].Pointer != "/callback_url" || !strings.Contains(p.Errors[0].Detail, c.says) {
-				t.Errorf("errors %+v, want /callback_url and %q", p.Errors, c.says)
-			}
-			if strings.Contains(string(a.body), "secret") {
-				t.Errorf("credentials are repeated: %s", a)
-			}
-		})
-	}
-}
-
 func TestSentencesSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -274,7 +244,7 @@ func TestSentencesSayWhatToDo(t *testing.T) {
 		`"parameters":{"temperature":3,"max_tokens":1.5,"model":"x","stream":true},"priority":"urgent","metadata":[]}`)
 	want := map[string]string{
 		"/colour":                 "is not a field of a request; what is passed on to the model goes into parameters",
-		"/messages/0/content":     "must be a string, null or an array, not a number",
+		"/messages/0/content":     "must be a string or an array, not a number",
 		"/messages/0/role":        `must be one of "system", "developer", "user", "assistant", "tool"`,
 		"/metadata":               "must be an object, not an array",
 		"/parameters/max_tokens":  "must be a whole number",
@@ -334,6 +304,11 @@ func TestWrongMethodsAndPaths(t *testing.T) {
 		{http.MethodPost, "/v1//inferences", 404, ""},
 		{http.MethodGet, "/v1/inferences/a/b", 404, ""},
 		{http.MethodGet, "/v1/inferences/../models", 404, ""},
+		{http.MethodGet, "//v1/models", 404, ""},
+		{http.MethodGet, "/v1/../v1/models", 404, ""},
+		{http.MethodGet, "/./v1/models", 404, ""},
+		{http.MethodGet, "/v1/models/", 404, ""},
+		{http.MethodPost, "//v1/inferences", 404, ""},
 		{http.MethodGet, "/V1/models", 404, ""},
 		{http.MethodGet, "/metrics", 404, ""},
 	} {
@@ -347,5 +322,52 @@ func TestWrongMethodsAndPaths(t *testing.T) {
 				a.problem(t)
 			}
 		})
+	}
+}
+
+func TestMessagesAsTheyAreInUseAreTaken(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for name, messages := range map[string]string{
+		"every role": `{"role":"system","content":"x"},{"role":"developer","content":"x"},{"role":"user","content":"x"},
+			{"role":"assistant","content":"x"}`,
+		"a call and its answer": `{"role":"user","content":"x"},
+			{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]},
+			{"role":"tool","tool_call_id":"a","content":"1"}`,
+		"a call without content":         `{"role":"assistant","tool_calls":[{"id":"a"}]}`,
+		"a call with content":            `{"role":"assistant","content":"Let me see.","tool_calls":[{"id":"a"}]}`,
+		"a refusal":                      `{"role":"assistant","content":null,"refusal":"No."}`,
+		"spoken":                         `{"role":"assistant","audio":{"id":"audio_1"}}`,
+		"an answer as OpenAI returns it": `{"role":"assistant","content":"x","refusal":null,"annotations":[]}`,
+		"an empty answer":                `{"role":"assistant","content":""}`,
+		"a tool's parts":                 `{"role":"tool","tool_call_id":"a","content":[{"type":"text","text":"1"}]}`,
+		"an assistant's parts":           `{"role":"assistant","content":[{"type":"text","text":"1"}]}`,
+		"images": `{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://example.com/x.png","detail":"low"}},
+			{"type":"image_url","image_url":{"url":"http://example.com/x"}},
+			{"type":"image_url","image_url":{"url":"data:image/png;base64,eA=="}}]}`,
+		"audio": `{"role":"user","name":"ann","content":[{"type":"input_audio","input_audio":{"data":"eA==","format":"wav"}},
+			{"type":"input_audio","input_audio":{"data":"eA==","format":"mp3"}}]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f.accepted(t, `{"model_id":"small","messages":[`+messages+`]}`)
+		})
+	}
+}
+
+func TestAWaitInTheQueryOfAPostIsRefused(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, path := range []string{"/v1/inferences?wait=30s", "/async-infer?a=b&wait", "/v1/events?wait=0"} {
+		a := f.do(t, http.MethodPost, path, good, binaryHeaders()...)
+		if a.status != http.StatusBadRequest || !strings.Contains(a.problem(t).Detail, "Prefer: wait=") {
+			t.Errorf("%s answered %d: %s", path, a.status, a)
+		}
+	}
+	if n := len(f.published(t)); n != 0 {
+		t.Errorf("%d events", n)
+	}
+	if a := f.do(t, http.MethodPost, "/v1/inferences?utm=x", good); a.status != http.StatusAccepted {
+		t.Errorf("another parameter: %s", a)
 	}
 }

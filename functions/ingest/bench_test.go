@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"baton.dev/baton/events"
 	"baton.dev/baton/functions/ingest"
@@ -77,4 +78,4 @@ func (readCloser) Close() error { return nil }
 // emptyCells accept everything and keep nothing.
 type emptyCells struct{ results.Cells }
 
-func (emptyCells) Create(context.Context, string, []byte) ([]byte, error) { return nil, nil }
+func (emptyCells) Create(context.Context, string, []byte, time.Time) ([]byte, error) { return nil, nil }

@@ -23,9 +23,12 @@ func bodyLimit(c *catalog.Catalog) int64 {
 	return defaultBodyLimit
 }
 
-// mediaType returns the request's media type in lower case, "" if it names none, or a problem if it cannot be read, or
-// names a charset that is not UTF-8.
+// mediaType returns the request's media type in lower case, "" if it names none, or a problem if it names several, cannot
+// be read, or names a charset that is not UTF-8.
 func mediaType(r *http.Request) (string, *problem.Problem) {
+	if len(r.Header["Content-Type"]) > 1 {
+		return "", problem.New(problem.Malformed, "There are several Content-Type headers; send one.")
+	}
 	given := r.Header.Get("Content-Type")
 	switch given {
 	case "application/json": // nearly every request: spare it the parsing

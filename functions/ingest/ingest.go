@@ -40,6 +40,9 @@ type Config struct {
 	CheckCallback func(*url.URL) error
 	// Ready returns an error while requests cannot be stored; /readyz then answers 503. Nil: always ready.
 	Ready func(context.Context) error
+	// Drain is done when the server is to stop: who waits for a result is answered at once with where the request stands,
+	// and nobody waits from then on. Nil: never.
+	Drain context.Context //nolint:containedctx // it is of the server, not of a call
 	// Metrics answers /metrics. Nil: 404.
 	Metrics http.Handler
 	// Now is the clock; nil: time.Now.
@@ -75,6 +78,9 @@ func New(cfg Config) *Server {
 	}
 	if cfg.CheckCallback == nil {
 		cfg.CheckCallback = func(*url.URL) error { return nil }
+	}
+	if cfg.Drain == nil {
+		cfg.Drain = context.Background()
 	}
 	if cfg.Ready == nil {
 		cfg.Ready = func(context.Context) error { return nil }

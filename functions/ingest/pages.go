@@ -1,29 +1,11 @@
 package ingest
 
 import (
-	"bytes"
-	_ "embed"
-	"encoding/json"
 	"net/http"
 
 	"baton.dev/baton/events"
 	"baton.dev/baton/internal/problem"
 )
-
-//go:embed openapi.json
-var openAPI []byte
-
-// openAPIDocument returns the description of this interface, with the version in it.
-func openAPIDocument(version string) []byte {
-	if version == "" {
-		return openAPI
-	}
-	quoted, err := json.Marshal(version)
-	if err != nil { // a string always encodes
-		panic(err)
-	}
-	return bytes.Replace(openAPI, []byte(`"version": "0.0.0"`), append([]byte(`"version": `), quoted...), 1)
-}
 
 // modelList is a list of models as OpenAI shapes it.
 type modelList struct {
@@ -80,8 +62,14 @@ func (s *Server) getOpenAPI(x *exchange, _ *http.Request) *problem.Problem {
 	return nil
 }
 
-// getSchema answers GET /schemas/inference-request.json.
-func (s *Server) getSchema(x *exchange, _ *http.Request) *problem.Problem {
+// getRequestSchema answers GET /schemas/inference-request.json.
+func (s *Server) getRequestSchema(x *exchange, _ *http.Request) *problem.Problem {
 	x.writeJSON(http.StatusOK, events.RequestSchema())
+	return nil
+}
+
+// getResultSchema answers GET /schemas/inference-result.json.
+func (s *Server) getResultSchema(x *exchange, _ *http.Request) *problem.Problem {
+	x.writeJSON(http.StatusOK, events.ResultSchema())
 	return nil
 }

@@ -46,7 +46,7 @@ func TestOpenPagesNeedNoKey(t *testing.T) {
 	})
 	for path, says := range map[string]string{
 		"/healthz": `"ok"`, "/readyz": `"ready"`, "/metrics": "up 1", "/openapi.json": `"version": "1.2.3-\"x\""`,
-		"/schemas/inference-request.json": "2020-12",
+		"/schemas/inference-request.json": "2020-12", "/schemas/inference-result.json": "2020-12",
 	} {
 		a := f.do(t, http.MethodGet, path, "", "Authorization", "")
 		if a.status != 200 || !strings.Contains(string(a.body), says) {
@@ -61,6 +61,9 @@ func TestOpenPagesNeedNoKey(t *testing.T) {
 	}
 	if a := f.do(t, http.MethodGet, "/schemas/inference-request.json", ""); !bytes.Equal(a.body, events.RequestSchema()) {
 		t.Errorf("another schema is served than is checked by")
+	}
+	if a := f.do(t, http.MethodGet, events.ResultSchemaPath, ""); !bytes.Equal(a.body, events.ResultSchema()) {
+		t.Errorf("another schema of results is served than there is")
 	}
 }
 
@@ -85,7 +88,7 @@ func TestTheOpenAPIDocumentHasEveryRouteAndNoOther(t *testing.T) {
 	f := setup(t)
 	var doc openAPI
 	f.do(t, http.MethodGet, "/openapi.json", "").decode(t, &doc)
-	if doc.OpenAPI != "3.1.0" || len(doc.Paths) != 10 {
+	if doc.OpenAPI != "3.1.0" || len(doc.Paths) != 11 {
 		t.Errorf("OpenAPI %s with %d paths", doc.OpenAPI, len(doc.Paths))
 	}
 	for path, item := range doc.Paths {
@@ -115,18 +118,12 @@ func TestAnswersAreAsTheOpenAPIDocumentSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(events.RequestSchema()))
-	if err != nil {
-		t.Fatal(err)
-	}
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
 	c.DefaultDraft(jsonschema.Draft2020)
-	const base = "http://baton.test"
-	for url, r := range map[string]any{base + "/openapi.json": doc, base + events.SchemaPath: schema} {
-		if err := c.AddResource(url, r); err != nil {
-			t.Fatal(err)
-		}
+	const base = "http://baton.test" // where nothing else is: the document is complete in itself
+	if err := c.AddResource(base+"/openapi.json", doc); err != nil {
+		t.Fatal(err)
 	}
 	check := func(component string, a answer) {
 		t.Helper()
@@ -152,7 +149,11 @@ func TestAnswersAreAsTheOpenAPIDocumentSays(t *testing.T) {
 	check("Health", f.do(t, http.MethodGet, "/healthz", ""))
 	check("Problem", f.post(t, `{"colour":1}`))
 	check("Problem", f.do(t, http.MethodGet, "/nowhere", ""))
+	check("Problem", f.do(t, http.MethodPost, "/v1/events", good))
 	check("RequestedEvent", answer{body: []byte(envelope(`"data":` + good))})
+	check("Request", answer{body: []byte(good)})
+	check("Request", answer{body: []byte(`{"model_id":"small","messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]}`)})
+	check("Result", answer{body: someResult(t, func(*events.Result) {})})
 
 	running := f.post(t, good)
 	id := running.receipt(t).MessageID
@@ -172,7 +173,13 @@ func TestEveryReferenceInTheOpenAPIDocumentLeadsSomewhere(t *testing.T) {
 	walk = func(v any) {
 		switch v := v.(type) {
 		case map[string]any:
-			if ref, ok := v["$ref"].(string); ok && ref != events.SchemaPath {
+			if v["$id"] != nil || v["$schema"] != nil {
+				t.Errorf("%v is a document of its own", v["$id"])
+			}
+			if ref, ok := v["$ref"].(string); ok {
+				if !strings.HasPrefix(ref, "#/") {
+					t.Errorf("%s leads out of the document", ref)
+				}
 				at := doc
 				for token := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
 					m, _ := at.(map[string]any)

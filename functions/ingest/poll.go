@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -26,9 +27,7 @@ func (s *Server) getRequest(x *exchange, r *http.Request) *problem.Problem {
 		return p
 	}
 	if wait > 0 && !standing.Terminal() {
-		ctx, cancel := context.WithTimeout(r.Context(), wait)
-		defer cancel()
-		later, err := s.cfg.Results.Wait(ctx, x.messageID)
+		later, err := s.wait(r.Context(), x.messageID, wait)
 		if err != nil {
 			return s.unread(x.messageID, err)
 		}
@@ -47,8 +46,8 @@ func (s *Server) deleteRequest(x *exchange, r *http.Request) *problem.Problem {
 	}
 	status := standing.Status()
 	if status == events.StatusQueued {
-		now := s.now()
-		begun, err := s.cfg.Results.Begin(r.Context(), x.messageID, results.Beginning{Canceled: true, At: now})
+		begun, err := s.cfg.Results.Begin(r.Context(), x.messageID,
+			results.Beginning{Canceled: true, At: s.now(), Accepted: standing.Accepted.AcceptedAt})
 		if err != nil {
 			return s.unread(x.messageID, err)
 		}
@@ -58,6 +57,15 @@ func (s *Server) deleteRequest(x *exchange, r *http.Request) *problem.Problem {
 	}
 	x.writeJSON(http.StatusOK, state{x.messageID, standing.Accepted.RequestID, status, ""}.json())
 	return nil
+}
+
+// wait returns where the request stands when it has ended, and at the latest after so long a time, or when the caller is
+// gone or the server drains.
+func (s *Server) wait(ctx context.Context, messageID string, atMost time.Duration) (results.Standing, error) {
+	ctx, cancel := context.WithTimeout(ctx, atMost)
+	defer cancel()
+	defer context.AfterFunc(s.cfg.Drain, cancel)()
+	return s.cfg.Results.Wait(ctx, messageID)
 }
 
 // look returns where the tenant's own request stands. Of another tenant's it says what it says of one that is not there.

@@ -2,13 +2,17 @@ package ingest_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"baton.dev/baton/events"
+	"baton.dev/baton/functions/ingest"
 	"baton.dev/baton/internal/results"
 )
 
@@ -177,4 +181,34 @@ func TestCanceling(t *testing.T) {
 			t.Errorf("answered %d: %s", a.status, a)
 		}
 	})
+}
+
+// expiries notes when each cell expires, by the last part of its key.
+type expiries struct {
+	results.Cells
+	of sync.Map
+}
+
+func (c *expiries) Create(ctx context.Context, key string, value []byte, expires time.Time) ([]byte, error) {
+	c.of.Store(key[strings.LastIndexByte(key, '.')+1:], expires)
+	return c.Cells.Create(ctx, key, value, expires)
+}
+
+func TestACancelIsKeptAsLongAsTheAcceptance(t *testing.T) {
+	t.Parallel()
+	cells := &expiries{Cells: results.NewMemory()}
+	var hours atomic.Int64
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	f := setup(t, func(c *ingest.Config) {
+		c.Results = results.New(cells)
+		c.Now = func() time.Time { return start.Add(time.Duration(hours.Load()) * time.Hour) }
+	})
+	r := f.accepted(t, good)
+	hours.Add(5)
+	f.do(t, http.MethodDelete, "/v1/inferences/"+r.MessageID, "")
+	for _, fact := range []string{"accepted", "begun"} {
+		if got, _ := cells.of.Load(fact); got != start.Add(results.Retention) {
+			t.Errorf("%s expires %v", fact, got)
+		}
+	}
 }

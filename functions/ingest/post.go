@@ -10,6 +10,9 @@ import (
 
 // postRequest answers POST /v1/inferences and /async-infer.
 func (s *Server) postRequest(x *exchange, r *http.Request) *problem.Problem {
+	if p := noWait(r); p != nil {
+		return p
+	}
 	if p := wantJSON(r); p != nil {
 		return p
 	}
@@ -24,6 +27,15 @@ func (s *Server) postRequest(x *exchange, r *http.Request) *problem.Problem {
 	sub := submission{body: body, fallbackID: id}
 	sub.traceParent, sub.traceState = traceContext(r.Header["Traceparent"], r.Header["Tracestate"])
 	return s.take(x, r, sub)
+}
+
+// noWait is the problem of a POST that asks to wait as a poll does, or nil. It would be answered at once and not know why.
+func noWait(r *http.Request) *problem.Problem {
+	if r.URL.RawQuery == "" || !r.URL.Query().Has("wait") {
+		return nil
+	}
+	return problem.New(problem.Malformed,
+		"The query parameter wait is for polling: to wait for the result here, send the header Prefer: wait=N, N in seconds.")
 }
 
 // take submits and answers: 202, or with a Prefer header that says so, the result if it is there in time.
@@ -53,9 +65,7 @@ func (s *Server) take(x *exchange, r *http.Request, sub submission) *problem.Pro
 // await returns the result if the request ends within the wait, and nil if it does not. The request is accepted whatever
 // happens here, so a results store that cannot be read is a wait that was in vain.
 func (s *Server) await(ctx context.Context, messageID string, pref preference) []byte {
-	ctx, cancel := context.WithTimeout(ctx, pref.wait)
-	defer cancel()
-	standing, err := s.cfg.Results.Wait(ctx, messageID)
+	standing, err := s.wait(ctx, messageID, pref.wait)
 	if err != nil {
 		s.cfg.Log.Warn("cannot wait", "message_id", messageID, "error", err)
 		return nil

@@ -102,11 +102,11 @@ type failingCells struct {
 	create, get atomic.Bool
 }
 
-func (c *failingCells) Create(ctx context.Context, key string, value []byte) ([]byte, error) {
+func (c *failingCells) Create(ctx context.Context, key string, value []byte, expires time.Time) ([]byte, error) {
 	if c.create.Load() {
 		return nil, errors.New("store away")
 	}
-	return c.Cells.Create(ctx, key, value)
+	return c.Cells.Create(ctx, key, value, expires)
 }
 
 func (c *failingCells) Get(ctx context.Context, key string) ([]byte, error) {

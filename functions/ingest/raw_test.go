@@ -83,6 +83,7 @@ func TestABodyThatDoesNotArriveInTimeIs408(t *testing.T) {
 		Results: results.New(results.NewMemory()),
 	}))
 	server.Config.ReadTimeout = 50 * time.Millisecond
+	server.Config.ReadHeaderTimeout = time.Minute // however slow this machine is, it is the body that is late
 	server.Start()
 	defer server.Close()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())

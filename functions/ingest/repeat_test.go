@@ -167,11 +167,11 @@ func TestTheDeadlineCountsFromTheFirstAcceptance(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	start := now
 	advance := func(d time.Duration) { mu.Lock(); now = now.Add(d); mu.Unlock() }
-	var expiries []time.Time
+	var published []events.Event
 	f := setup(t, func(c *ingest.Config) {
 		c.Now = func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
 		c.Publisher = publisherFunc(func(_ context.Context, out ...events.Event) error {
-			expiries = append(expiries, out[0].Expiry)
+			published = append(published, out[0])
 			return nil
 		})
 	})
@@ -183,8 +183,12 @@ func TestTheDeadlineCountsFromTheFirstAcceptance(t *testing.T) {
 	f.accepted(t, body)
 	want := []time.Time{start.Add(time.Minute), start.Add(time.Minute), start.Add(time.Hour + 90*time.Second)}
 	for i, w := range want {
-		if !expiries[i].Equal(w) {
-			t.Errorf("publication %d expires %v, want %v", i, expiries[i], w)
+		e := published[i]
+		if !e.Expiry.Equal(w) {
+			t.Errorf("publication %d expires %v, want %v", i, e.Expiry, w)
+		}
+		if !e.Accepted.Equal(start) || i > 0 && e.Run == published[i-1].Run {
+			t.Errorf("publication %d was accepted %v, its run is %s", i, e.Accepted, e.Run)
 		}
 	}
 }

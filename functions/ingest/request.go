@@ -1,14 +1,10 @@
 package ingest
 
 import (
-	"errors"
 	"fmt"
-	"net/url"
-	"strings"
 	"time"
 
 	"baton.dev/baton/events"
-	"baton.dev/baton/internal/egress"
 	"baton.dev/baton/internal/problem"
 )
 
@@ -23,15 +19,22 @@ type submission struct {
 	traceParent string
 	traceState  string
 	extra       map[string]any
+
+	faults []problem.FieldError // of what stands around the body; if there are any, it may be that there is no body
 }
 
 // check reads the submitted body and returns it with the fields that ingest decides by. Everything that is wrong is said at
 // once: first what no key could mend, and if there is nothing, what this key may not do.
 func (s *Server) check(x *exchange, sub submission) (document, events.Request, *problem.Problem) {
 	var req events.Request
+	if sub.body == nil && len(sub.faults) > 0 {
+		return document{}, req, invalid(tidy(sub.faults))
+	}
 	doc, p := readDocument(sub.body)
 	if p != nil {
-		return doc, req, within(sub.at, p)
+		p = within(sub.at, p)
+		p.Errors = append(p.Errors, sub.faults...)
+		return doc, req, p
 	}
 	object, _ := doc.value.(map[string]any)
 	req.RequestID, _ = object["request_id"].(string)
@@ -58,8 +61,9 @@ func (s *Server) check(x *exchange, sub submission) (document, events.Request, *
 		}
 	}
 	faults = append(faults, validate(s.schema, doc.value)...)
-	if len(faults) > 0 {
-		return doc, req, within(sub.at, invalid(tidy(faults)))
+	moveTo(sub.at, faults)
+	if faults = append(faults, sub.faults...); len(faults) > 0 {
+		return doc, req, invalid(tidy(faults))
 	}
 	return doc, req, within(sub.at, mayNot(x, req.ModelID, host))
 }
@@ -98,50 +102,17 @@ func mayNot(x *exchange, modelID, callbackHost string) *problem.Problem {
 
 // within moves the pointers of a problem to where the body stands in what was sent.
 func within(at string, p *problem.Problem) *problem.Problem {
-	if p != nil && at != "" {
-		for i := range p.Errors {
-			p.Errors[i].Pointer = at + p.Errors[i].Pointer
-		}
+	if p != nil {
+		moveTo(at, p.Errors)
 	}
 	return p
 }
 
-// callbackHost returns the host of a callback URL, or what is wrong with the URL.
-func (s *Server) callbackHost(raw string) (host, wrong string) {
-	for _, c := range []byte(raw) {
-		// What RFC 3986 has no place for. It travels in headers, where such bytes would be read in more ways than one.
-		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"<>\^{|}`+"`", c) >= 0 {
-			return "", "must be a URL of RFC 3986: percent-encode spaces, quotes and what is not ASCII"
-		}
+func moveTo(at string, faults []problem.FieldError) {
+	if at == "" {
+		return
 	}
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil || !u.IsAbs():
-		return "", "must be an absolute URL"
-	case u.Scheme != "https" && u.Scheme != "http":
-		return "", "must be an https URL"
-	case u.Opaque != "" || u.Hostname() == "":
-		return "", "must name a host"
-	case u.User != nil:
-		return "", "must not hold credentials"
-	case u.Fragment != "" || strings.HasSuffix(raw, "#"):
-		return "", "must not have a fragment: it would not be sent"
-	}
-	if err := s.cfg.CheckCallback(u); err != nil {
-		return "", blockedBecause(err)
-	}
-	return strings.ToLower(u.Hostname()), ""
-}
-
-// blockedBecause says why a callback URL is refused, without showing what is inside.
-func blockedBecause(err error) string {
-	blocked, ok := errors.AsType[*egress.BlockedError](err)
-	switch {
-	case !ok:
-		return "is not allowed"
-	case blocked.Reason == egress.ReasonScheme:
-		return "must be an https URL"
-	default:
-		return fmt.Sprintf("names a host that callbacks may not go to: %q (%s)", blocked.Host, blocked.Reason)
+	for i := range faults {
+		faults[i].Pointer = at + faults[i].Pointer
 	}
 }

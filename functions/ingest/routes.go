@@ -38,7 +38,8 @@ func (s *Server) routes() (fixed map[string]route, request route) {
 		{pattern: "/readyz", methods: get(s.getReady), open: true},
 		{pattern: "/metrics", methods: get(s.getMetrics), open: true},
 		{pattern: "/openapi.json", methods: get(s.getOpenAPI), open: true},
-		{pattern: events.SchemaPath, methods: get(s.getSchema), open: true},
+		{pattern: events.SchemaPath, methods: get(s.getRequestSchema), open: true},
+		{pattern: events.ResultSchemaPath, methods: get(s.getResultSchema), open: true},
 	} {
 		fixed[r.pattern] = r
 	}

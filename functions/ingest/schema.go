@@ -45,10 +45,13 @@ func validate(schema *jsonschema.Schema, value any) []problem.FieldError {
 	return describe(nil, broken)
 }
 
-// tidy puts faults into the order of their pointers and keeps the first of each.
+// tidy puts faults into the order of their places, headers first, and keeps the first of each place.
 func tidy(faults []problem.FieldError) []problem.FieldError {
-	slices.SortStableFunc(faults, func(a, b problem.FieldError) int { return cmp.Compare(a.Pointer, b.Pointer) })
-	return slices.CompactFunc(faults, func(a, b problem.FieldError) bool { return a.Pointer == b.Pointer })
+	byPlace := func(a, b problem.FieldError) int {
+		return cmp.Or(cmp.Compare(a.Pointer, b.Pointer), cmp.Compare(a.Header, b.Header))
+	}
+	slices.SortStableFunc(faults, byPlace)
+	return slices.CompactFunc(faults, func(a, b problem.FieldError) bool { return byPlace(a, b) == 0 })
 }
 
 // describe appends what the error and its causes say, as sentences about fields.
@@ -93,6 +96,9 @@ func describeOneOf(
 	}
 	mismatch := kind.Type{}
 	for _, b := range branches {
+		if _, ok := b.ErrorKind.(*kind.Reference); ok && len(b.Causes) == 1 {
+			b = b.Causes[0]
+		}
 		t, ok := b.ErrorKind.(*kind.Type)
 		if !ok || len(b.InstanceLocation) != strings.Count(at, "/") {
 			return describe(faults, b)

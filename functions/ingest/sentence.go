@@ -39,6 +39,8 @@ func sentence(at string, k jsonschema.ErrorKind) string {
 		return fmt.Sprintf("must have at least %d characters, not %d", k.Want, k.Got)
 	case *kind.MaxLength:
 		return fmt.Sprintf("must have at most %d characters, not %d", k.Want, k.Got)
+	case *kind.Pattern:
+		return form(at, k.Want)
 	case *kind.MinItems:
 		if k.Want == 1 {
 			return "must not be empty"
@@ -53,6 +55,14 @@ func sentence(at string, k jsonschema.ErrorKind) string {
 	default:
 		return "is not valid by the schema at /schemas/inference-request.json"
 	}
+}
+
+// form says what a text must look like.
+func form(at, pattern string) string {
+	if strings.HasSuffix(at, "/image_url/url") {
+		return "must be an https or http URL, or the image itself as a data:image/ URL"
+	}
+	return "must match the pattern " + pattern
 }
 
 // notHere says why a field that other interfaces have there must not be given.

@@ -76,6 +76,10 @@ func setup(t *testing.T, options ...option) *fixture {
 	for _, o := range options {
 		o(&cfg)
 	}
+	if cfg.Now != nil { // one clock for all parts
+		cfg.Results = cfg.Results.WithClock(cfg.Now)
+		f.store = cfg.Results
+	}
 	f.Server = httptest.NewServer(ingest.New(cfg))
 	t.Cleanup(f.Close)
 	return f

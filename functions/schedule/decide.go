@@ -30,7 +30,7 @@ func decide(c *catalog.Catalog, in events.Event, now time.Time) decision {
 	case events.CallersFault(in.ErrorCode):
 		return fail(in.ErrorCode, in.ErrorMessage)
 	case !in.Expiry.IsZero() && !now.Before(in.Expiry):
-		return fail(events.CodeDeadline, fmt.Sprintf("the deadline passed after %d attempts", in.Attempt))
+		return fail(events.CodeDeadline, fmt.Sprintf("the deadline has passed; attempts begun: %d", in.Begun))
 	case in.Attempt >= model.Attempts:
 		return fail(events.CodeAttemptsSpent, spent(in))
 	}
@@ -50,7 +50,7 @@ func decide(c *catalog.Catalog, in events.Event, now time.Time) decision {
 		if round > 0 {
 			d.notBefore = in.Time.Add(pause.Delay(round-1, in.Subject))
 			if !in.Expiry.IsZero() && !d.notBefore.Before(in.Expiry) {
-				return fail(events.CodeDeadline, fmt.Sprintf("the deadline leaves no time for another attempt after %d", in.Attempt))
+				return fail(events.CodeDeadline, fmt.Sprintf("the deadline leaves no time for another attempt; attempts begun: %d", in.Begun))
 			}
 		}
 		return d
@@ -122,5 +122,5 @@ func fail(code, message string) decision {
 }
 
 func spent(in events.Event) string {
-	return fmt.Sprintf("%d attempts failed, the last at %s: %s", in.Attempt, in.Target, in.ErrorCode)
+	return fmt.Sprintf("attempts that failed: %d, the last at %s: %s", in.Begun, in.Target, in.ErrorCode)
 }

@@ -47,13 +47,13 @@ func failed(in events.Event, why events.ResultError, now time.Time) (events.Even
 	if err := json.Unmarshal(in.Data, &r); err != nil {
 		return events.Event{}, hop.Reject(events.ReasonUndecodable, fmt.Errorf("schedule: decode request: %w", err))
 	}
-	data, err := json.Marshal(events.Result{
+	data, err := events.Result{
 		MessageID: in.Subject, RequestID: r.RequestID, Status: events.StatusFailed, ModelID: in.Model, Target: in.Target,
-		Attempts: in.Attempt, Error: &why, Metadata: r.Metadata,
-		Timings: events.Timings{AcceptedAt: in.Accepted, CompletedAt: now, QueueMS: now.Sub(in.Accepted).Milliseconds()},
-	})
+		Attempts: in.Begun, Error: &why, Metadata: r.Metadata,
+		Timings: events.Timings{AcceptedAt: in.Accepted, CompletedAt: now, QueueMS: max(now.Sub(in.Accepted).Milliseconds(), 0)},
+	}.Encode()
 	if err != nil {
-		return events.Event{}, fmt.Errorf("schedule: encode result: %w", err)
+		return events.Event{}, err
 	}
 	out := in.Next(events.Schedule, events.Failed, in.Attempt, now)
 	out.ErrorCode, out.Data = why.Code, data

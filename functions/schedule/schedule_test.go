@@ -42,6 +42,7 @@ func failedAt(in events.Event, target, code string) events.Event {
 	out := in.Next(events.Schedule, events.Scheduled, in.Attempt+1, now).Next(events.Infer, events.AttemptFailed, in.Attempt+1, now)
 	out.Target, out.ErrorCode = target, code
 	out.Tried = append(slices.Clone(in.Tried), target)
+	out.Begun++
 	return out
 }
 

@@ -1,8 +1,9 @@
 // Package catalog is baton.yaml: the models and their targets, the tenants, the callbacks' rules. It loads the file, says
 // everything that is wrong with it at once and where, and watches it for changes.
 //
-// [Parse] and [Load] make a [Catalog] or a [*Faults]. A [Watch] holds the newest valid one of a file. No error or log of this
-// package carries the value of a secret, a key, or a URL.
+// [Parse] and [Load] make a [Catalog] or a [*Faults]. A [Watch] holds the newest valid one of a file. [Catalog.CheckSecrets]
+// says which secrets are not to be had, which the file alone does not show. No error or log of this package carries the value
+// of a secret, a key, or a URL.
 package catalog
 
 import (
@@ -21,6 +22,8 @@ type Catalog struct {
 	Callbacks  Callbacks
 	Limits     Limits
 	Tenants    map[string]*Tenant // none: no key is accepted
+
+	references []reference // to secrets, in the order they were read
 
 	indexing sync.Once
 	indexed  index
@@ -85,7 +88,7 @@ type Callbacks struct {
 
 // Limits bounds what is taken in.
 type Limits struct {
-	Body     int64         // bytes of a request's body; default 256 KiB
+	Body     int64         // bytes of a request's body; default 256 KiB, at most 1,020,000
 	Deadline time.Duration // of a request that names none; default 1h, at most 24h
 }
 

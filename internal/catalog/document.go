@@ -14,14 +14,6 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Bounds of a file. They are far above any configuration and keep a wrong or hostile file from costing much: the parser
-// recurses with the nesting, and a few nested aliases can stand for millions of values.
-const (
-	maxSource  = 1 << 20 // bytes
-	maxNesting = 64
-	maxValues  = 200_000 // with aliases expanded
-)
-
 // document is a file as YAML.
 type document struct {
 	root    ast.Node
@@ -45,9 +37,12 @@ func openDocument(src []byte) (doc document, fault *Fault) {
 			doc, fault = document{}, &Fault{Line: 1, Column: 1, Problem: "the file cannot be read as YAML"}
 		}
 	}()
+	if fault := outOfBounds(src); fault != nil {
+		return document{}, fault
+	}
 	tokens := joinPlain(lexer.Tokenize(string(src)))
-	if tk := tooDeep(tokens); tk != nil {
-		return document{}, faultAt(tk, fmt.Sprintf("is nested deeper than %d levels", maxNesting))
+	if fault := unshapely(tokens); fault != nil {
+		return document{}, fault
 	}
 	// Duplicate keys are for the reader to report, so that it reports them all.
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
@@ -108,30 +103,6 @@ func invalidUTF8(src []byte) int {
 		i += size
 	}
 	return -1
-}
-
-// tooDeep returns the token at which the nesting exceeds the bound, or nil. Braces and brackets nest until they are closed.
-// What opens a level in block style does so by one token right after another, or by indentation, which costs a file more
-// bytes with each level and so bounds itself.
-func tooDeep(tokens token.Tokens) *token.Token {
-	flow, run := 0, 0
-	for _, tk := range tokens {
-		switch tk.Type {
-		case token.MappingStartType, token.SequenceStartType:
-			flow++
-		case token.MappingEndType, token.SequenceEndType:
-			flow--
-			run = 0
-		case token.SequenceEntryType, token.MappingKeyType, token.MappingValueType, token.TagType, token.AnchorType:
-			run++
-		default:
-			run = 0
-		}
-		if flow > maxNesting || run > maxNesting {
-			return tk
-		}
-	}
-	return nil
 }
 
 // syntaxFault returns the parser's error without the excerpt of the file it prints, which may show a secret.

@@ -11,9 +11,6 @@ import (
 // maxModelID is that of model_id in the schema of a request.
 const maxModelID = 128
 
-// maxTokens bounds what a simulated model answers: some megabytes of text.
-const maxTokens = 1_000_000
-
 // validModelID reports whether id can name a model: it is an attribute of events, and so a header that must need no encoding.
 func validModelID(id string) bool {
 	return id != "" && len(id) <= maxModelID && id != AnyModel &&
@@ -103,7 +100,7 @@ func (r *reader) target(v value, modelID string, names map[string]string) *Targe
 		"model":       func(v value) { t.Model, _ = r.text(v, "what the target calls the model") },
 		"api":         func(v value) { t.API = oneOf(r, v, OpenAI, OIPGRPC, OIPHTTP, Simulated) },
 		"url":         func(v value) { t.URL, _ = r.text(v, "a URL") },
-		"key":         func(v value) { t.Key = r.secret(v) },
+		"key":         func(v value) { t.Key = r.secret(v, false) },
 		"weight":      func(v value) { t.Weight = r.whole(v, 0, maxWeight) },
 		"canary":      func(v value) { t.Canary = r.percentage(v) },
 		"concurrency": func(v value) { t.Concurrency = r.whole(v, 1, 10000) },
@@ -163,39 +160,19 @@ func (r *reader) url(v value, has given, t *Target, schemes ...string) {
 	t.URL = base
 }
 
-// secret reads a reference to a secret. What is none is not shown: it may be the secret.
-func (r *reader) secret(v value) Secret {
-	s, ok := r.text(v, "a reference to a secret, env:NAME or file:PATH")
-	if ok && !Secret(s).well() {
+// secret reads a reference to a secret: of a tenant, or of a target. What is none is not shown: it may be the secret.
+func (r *reader) secret(v value, tenant bool) Secret {
+	text, ok := r.text(v, "a reference to a secret, env:NAME or file:PATH")
+	if !ok {
+		return ""
+	}
+	s := Secret(text)
+	if !s.well() {
 		r.failf(v, "must refer to a secret, as env:NAME or file:PATH: the secret itself does not belong in this file")
+		return ""
 	}
-	return Secret(s)
-}
-
-func simulated() *Simulate {
-	return &Simulate{P50: 120 * time.Millisecond, P99: 400 * time.Millisecond, Tokens: 64, Seed: 1}
-}
-
-func (r *reader) simulate(v value) *Simulate {
-	s := simulated()
-	before := len(r.faults)
-	has := r.object(v, fields{
-		"p50":        func(v value) { s.P50 = r.duration(v) },
-		"p99":        func(v value) { s.P99 = r.duration(v) },
-		"error_rate": func(v value) { s.ErrorRate = r.share(v) },
-		"tokens":     func(v value) { s.Tokens = r.whole(v, 1, maxTokens) },
-		"seed":       func(v value) { s.Seed = r.seed(v) },
-	})
-	p99, given := has["p99"]
-	_, both := has["p50"]
-	switch {
-	case s.P50 <= s.P99 || len(r.faults) > before:
-	case given && both:
-		r.failf(p99, "is less than p50: raise it")
-	case given:
-		s.P50 = s.P99
-	default:
-		s.P99 = s.P50
-	}
+	s = s.from(r.dir)
+	place := Fault{File: r.file, Line: v.line, Column: v.column, Path: v.path}
+	r.references = append(r.references, reference{secret: s, tenant: tenant, place: place})
 	return s
 }

@@ -13,11 +13,12 @@ import (
 // reader turns a document into a catalog and collects what is wrong on the way. A method that reads a value reports what is
 // wrong with it and returns the zero value then: the catalog is thrown away in the end, and the reading goes on.
 type reader struct {
-	file   string
-	doc    document
-	left   int // values that may still be read
-	faults []Fault
-	later  []func() // checks that need all of the file to have been read
+	file, dir  string // the file's name, and where its relative paths begin; empty: they stay as they are
+	doc        document
+	left       int // values that may still be read
+	faults     []Fault
+	later      []func() // checks that need all of the file to have been read
+	references []reference
 }
 
 // value is a value of the file and where it stands.

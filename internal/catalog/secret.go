@@ -6,16 +6,22 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 )
 
-// Secret is a reference to a secret, env:NAME or file:PATH, and never the secret itself. A relative path is taken from the
-// directory the process was started in. The empty Secret refers to none.
+// Secret is a reference to a secret, env:NAME or file:PATH, and never the secret itself. The empty Secret refers to none.
+//
+// A relative path in a file is one from the directory that the file is in, as the file was named, and [Load] and [NewWatch]
+// make it so. One that is left relative is taken from the directory the process was started in.
 type Secret string
 
 // maxSecret is far more than any key or token has, and keeps a wrong path from being read whole.
 const maxSecret = 64 << 10
+
+// resolving begins the errors of Resolve, before the reference.
+const resolving = "catalog: resolve secret "
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
@@ -29,6 +35,14 @@ func (s Secret) well() bool {
 	return ok && path != "" && !strings.ContainsFunc(path, func(c rune) bool { return c < ' ' || c == 0x7f })
 }
 
+// from returns the reference with a relative path taken from the directory.
+func (s Secret) from(dir string) Secret {
+	if path, ok := strings.CutPrefix(string(s), "file:"); ok && !filepath.IsAbs(path) {
+		return Secret("file:" + filepath.Join(dir, path))
+	}
+	return s
+}
+
 // Resolve returns the secret referred to: the variable as getenv returns it, or the file's content without one newline at its
 // end. A secret that is empty or longer than 64 KiB is an error. Errors name the reference, never the value.
 func (s Secret) Resolve(getenv func(string) string) (string, error) {
@@ -39,11 +53,11 @@ func (s Secret) Resolve(getenv func(string) string) (string, error) {
 		if value := getenv(name); value != "" {
 			return value, nil
 		}
-		return "", fmt.Errorf("catalog: resolve secret %s: the variable is not set or empty", s)
+		return "", fmt.Errorf("%s%s: the variable is not set or empty", resolving, s)
 	}
 	value, err := readSecret(strings.TrimPrefix(string(s), "file:"))
 	if err != nil {
-		return "", fmt.Errorf("catalog: resolve secret %s: %w", s, err)
+		return "", fmt.Errorf("%s%s: %w", resolving, s, err)
 	}
 	return value, nil
 }

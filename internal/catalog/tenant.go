@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 // Callbacks must be signed, so a tenant whose Secrets are empty can only poll for its results: a request of it that names a
 // callback is to be refused.
 type Tenant struct {
-	Name          string   // 1 to 64 of letters, digits, '.', '_' and '-'
+	Name          string   // see [ValidTenantName]
 	Keys          []string // lower-case hex SHA-256 of each key; one at least
 	Priority      events.Priority
 	Models        []string // model ids, or "*", the default
@@ -22,6 +23,12 @@ type Tenant struct {
 	Secrets       []Secret // whsec_ and whsk_ keys that sign its callbacks, newest first; empty: it has no callbacks
 	CallbackHosts []string // lower-case hosts its callbacks may name, "*.example.com" for any below; empty: any
 }
+
+// tenantName is what is safe in the name of a key, a metric's label and a log.
+var tenantName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// ValidTenantName reports whether the name can be that of a tenant: 1 to 64 ASCII letters, digits, dots, - and _.
+func ValidTenantName(name string) bool { return tenantName.MatchString(name) }
 
 // AnyModel stands in a tenant's models for all there are.
 const AnyModel = "*"

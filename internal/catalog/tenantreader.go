@@ -4,14 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"math"
-	"regexp"
 	"strings"
 
 	"baton.dev/baton/events"
 )
-
-// tenantName is what is safe in the name of a key, a metric's label and a log.
-var tenantName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // maxBurst bounds the burst of a tenant.
 const maxBurst = 1_000_000_000
@@ -20,7 +16,7 @@ func (r *reader) tenants(v value, c *Catalog) {
 	list, _ := r.entries(v, "a mapping of tenants by name", maxModelID)
 	keys := map[string]string{} // by hash, over the whole file: the path of the first
 	for _, e := range list {
-		if !tenantName.MatchString(e.key) {
+		if !ValidTenantName(e.key) {
 			r.failf(e.at, "cannot name a tenant: expected 1 to 64 letters, digits, dots, - and _")
 		}
 		c.Tenants[e.key] = r.tenant(e.value, e.key, c, keys)
@@ -99,7 +95,7 @@ func (r *reader) secrets(v value) []Secret {
 	items := r.some(v, "a list of references to secrets", "leave the key out for a tenant without callbacks")
 	list := make([]Secret, len(items))
 	for i, item := range items {
-		list[i] = r.secret(item)
+		list[i] = r.secret(item, true)
 	}
 	return list
 }

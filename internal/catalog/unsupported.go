@@ -7,7 +7,7 @@ import (
 )
 
 // Unsupported says in words, in a fixed order, what the file asks for that this version does not do yet. The file is valid
-// all the same: programs log these as warnings.
+// all the same: these are among its [Catalog.Warnings].
 func (c *Catalog) Unsupported() []string {
 	var not []string
 	say := func(format string, args ...any) { not = append(not, fmt.Sprintf(format, args...)) }

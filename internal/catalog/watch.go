@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,10 +19,16 @@ type WatchConfig struct {
 	Path     string
 	Interval time.Duration // between two looks at the file; 0: [DefaultInterval]
 	Log      *slog.Logger  // nil: [slog.Default]
+
+	// Accept says whether a valid catalog is taken over, the first one too; nil: each is. It is called by one goroutine at a
+	// time. Its error, by preference a [*Faults], refuses the catalog.
+	Accept func(*Catalog) error
 }
 
 // Watch holds the newest valid catalog of a file. A change is taken over when the new content is valid and stands for one
-// interval, so that a file half written is not; a bad new file is logged, fault by fault, and the old catalog stays.
+// interval, so that a file half written is not; a bad new file is logged, fault by fault, and the old catalog stays. What
+// Accept refuses is asked about again at each look, since the reason may be none of the file's, such as a secret that is
+// not there yet; it is logged again when the reason changes.
 //
 // It reads the file anew each time rather than waiting to be told: editors and Kubernetes replace a file by another or by a
 // link, which notifications miss, and the content says whether it changed where size and time may not.
@@ -29,21 +36,23 @@ type Watch struct {
 	path     string
 	interval time.Duration
 	log      *slog.Logger
+	accept   func(*Catalog) error
 	current  atomic.Pointer[Catalog]
 
 	// Of the loop alone, once it runs.
 	judged  [sha256.Size]byte // the content that was taken over or refused last
 	seen    [sha256.Size]byte // the content at the last look
 	trouble string            // why the file could not be read at the last look
+	refusal string            // why what was judged is not accepted; empty: it was not valid, or taken over
 
 	start, stop   sync.Once
 	stopping, end chan struct{}
 }
 
-// NewWatch loads the file. Its error is that of [Load].
+// NewWatch loads the file. Its error is that of [Load], or of Accept.
 func NewWatch(cfg WatchConfig) (*Watch, error) {
 	w := &Watch{
-		path: cfg.Path, interval: cfg.Interval, log: cfg.Log,
+		path: cfg.Path, interval: cfg.Interval, log: cfg.Log, accept: cfg.Accept,
 		stopping: make(chan struct{}), end: make(chan struct{}),
 	}
 	if w.interval <= 0 {
@@ -52,12 +61,18 @@ func NewWatch(cfg WatchConfig) (*Watch, error) {
 	if w.log == nil {
 		w.log = slog.Default()
 	}
+	if w.accept == nil {
+		w.accept = func(*Catalog) error { return nil }
+	}
 	src, err := readAtMost(w.path, maxSource)
 	if err != nil {
 		return nil, fmt.Errorf("catalog: read %s: %w", w.path, err)
 	}
-	c, err := Parse(w.path, src)
+	c, err := w.parse(src)
 	if err != nil {
+		return nil, err
+	}
+	if err := w.accept(c); err != nil {
 		return nil, err
 	}
 	w.judged = sha256.Sum256(src)
@@ -112,20 +127,42 @@ func (w *Watch) look() {
 	sum := sha256.Sum256(src)
 	settled := sum == w.seen
 	w.seen = sum
-	if sum == w.judged || !settled {
-		return
+	if sum != w.judged {
+		if settled {
+			w.judge(sum, src)
+		}
+	} else if w.refusal != "" {
+		w.judge(sum, src)
 	}
-	w.judged = sum
-	c, err := Parse(w.path, src)
+}
+
+func (w *Watch) judge(sum [sha256.Size]byte, src []byte) {
+	before := w.refusal
+	if sum != w.judged {
+		before = ""
+	}
+	w.judged, w.refusal = sum, ""
+	c, err := w.parse(src)
 	if err != nil {
 		w.refuse(err)
 		return
 	}
+	if err := w.accept(c); err != nil {
+		// Once for each reason, not for each look.
+		if w.refusal = err.Error(); w.refusal != before {
+			w.refuse(err)
+		}
+		return
+	}
 	w.current.Store(c)
 	w.log.Info("configuration reloaded", "file", w.path, "models", len(c.Models), "tenants", len(c.Tenants))
-	for _, what := range c.Unsupported() {
-		w.log.Warn("configuration asks for more than this version does", "what", what)
+	for _, what := range c.Warnings() {
+		w.log.Warn("configuration has a warning", "what", what)
 	}
+}
+
+func (w *Watch) parse(src []byte) (*Catalog, error) {
+	return parseIn(filepath.Dir(w.path), w.path, src)
 }
 
 func (w *Watch) refuse(err error) {

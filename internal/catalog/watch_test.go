@@ -2,11 +2,13 @@ package catalog
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,6 +44,14 @@ const (
 // lets n looks at it pass.
 func watch(t *testing.T, src string) (w *Watch, path string, log *lines, write func(string), looks func(n int)) {
 	t.Helper()
+	return watchAccepting(t, src, nil)
+}
+
+// watchAccepting is watch with what says which catalogs are accepted.
+func watchAccepting(t *testing.T, src string, accept func(*Catalog) error) (
+	w *Watch, path string, log *lines, write func(string), looks func(n int),
+) {
+	t.Helper()
 	path = filepath.Join(t.TempDir(), "baton.yaml")
 	write = func(src string) {
 		t.Helper()
@@ -54,7 +64,7 @@ func watch(t *testing.T, src string) (w *Watch, path string, log *lines, write f
 	}
 	write(src)
 	log = &lines{}
-	w, err := NewWatch(WatchConfig{Path: path, Log: slog.New(slog.NewTextHandler(log, nil))})
+	w, err := NewWatch(WatchConfig{Path: path, Log: slog.New(slog.NewTextHandler(log, nil)), Accept: accept})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,8 +97,11 @@ func TestAValidNewFileIsTakenOver(t *testing.T) {
 		write(strings.Replace(two, "targets", "cache: 1m, targets", 1))
 		looks(2)
 		has(t, w, "two")
-		if got := log.take(); !strings.Contains(got, "reloaded") || !strings.Contains(got, "cache is not supported yet") {
-			t.Errorf("log = %s", got)
+		got := log.take()
+		for _, want := range []string{"reloaded", "models=1 tenants=0", "cache is not supported yet", "there are no tenants"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("the log lacks %q: %s", want, got)
+			}
 		}
 	})
 }
@@ -214,6 +227,96 @@ func TestAWatchBeginsWithAValidFileOnly(t *testing.T) {
 	if _, err := NewWatch(WatchConfig{Path: path}); err == nil {
 		t.Error("a watch of a bad file was made")
 	}
+}
+
+func TestAWatchBeginsWithWhatIsAcceptedOnly(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "baton.yaml")
+	if err := os.WriteFile(path, []byte(one), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	no := errors.New("no")
+	var asked *Catalog
+	cfg := WatchConfig{Path: path, Accept: func(c *Catalog) error { asked = c; return no }}
+	if w, err := NewWatch(cfg); w != nil || !errors.Is(err, no) || asked == nil || asked.Models["one"] == nil {
+		t.Errorf("NewWatch = %v, %v, asked of %v", w, err, asked)
+	}
+	cfg.Accept = func(c *Catalog) error { asked = c; return nil }
+	w, err := NewWatch(cfg)
+	if err != nil || w.Current() != asked {
+		t.Errorf("NewWatch: %v, the catalog that was accepted is the current one: %v", err, w != nil && w.Current() == asked)
+	}
+}
+
+func TestANewFileThatIsNotAcceptedIsReportedOnceAndAskedAboutAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var present atomic.Pointer[string] // what a secret is read as, so that the test can change it
+		set := func(secret string) { present.Store(&secret) }
+		set("")
+		read := func(s Secret) (string, error) { return s.Resolve(func(string) string { return *present.Load() }) }
+		w, path, log, write, looks := watchAccepting(t, one, func(c *Catalog) error { return c.CheckSecrets(read, whsec) })
+		old := w.Current()
+		write(withSecrets)
+		looks(4)
+		if w.Current() != old {
+			t.Error("what is not accepted was taken over")
+		}
+		got := log.take()
+		for _, want := range []string{
+			"level=ERROR", "file=" + path + " line=4 column=68 path=models.gpt-4.targets[0].key", "line=10 column=26",
+		} {
+			if !strings.Contains(got, want) {
+				t.Errorf("the log lacks %q: %s", want, got)
+			}
+		}
+		if strings.Count(got, "\n") != 6 {
+			t.Errorf("log = %s: want one line for each of 6 faults", got)
+		}
+
+		set("sk-hunter2")
+		looks(2)
+		if got := log.take(); w.Current() != old || strings.Count(got, "\n") != 4 || strings.Contains(got, "hunter2") {
+			t.Errorf("log = %s: want one line for each of 4 other faults, without the secret", got)
+		}
+
+		write(strings.Replace(withSecrets, "file:/none/there", "env:THERE", 1))
+		set("whsec_hunter2")
+		looks(2)
+		has(t, w, "gpt-4")
+		if got := log.take(); !strings.Contains(got, "reloaded") || strings.Contains(got, "hunter2") {
+			t.Errorf("log = %s", got)
+		}
+	})
+}
+
+func TestWhatIsNotAcceptedForNowIsTakenOverLaterThoughTheFileStands(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var ready atomic.Bool
+		var asked atomic.Int64
+		w, _, log, write, looks := watchAccepting(t, one, func(c *Catalog) error {
+			asked.Add(1)
+			if c.Models["two"] != nil && !ready.Load() {
+				return errors.New("a secret is not there yet")
+			}
+			return nil
+		})
+		write(two)
+		looks(3)
+		has(t, w, "one")
+		if got := log.take(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "a secret is not there yet") {
+			t.Errorf("log = %s: want one line", got)
+		}
+		ready.Store(true)
+		looks(1)
+		has(t, w, "two")
+		before := asked.Load()
+		looks(3)
+		if got := asked.Load(); got != before {
+			t.Errorf("what was accepted was asked about %d times more", got-before)
+		}
+	})
 }
 
 func TestStopMayBeCalledWithoutStartAndTwice(t *testing.T) {

@@ -37,11 +37,17 @@ type Config struct {
 	Ready func(context.Context) error
 	// Metrics, if set, answers /metrics.
 	Metrics http.Handler
+	// Drain, if set, is done when ingest is to stop: whoever waits for a result is answered with where the request stands.
+	Drain context.Context
 }
 
 // concurrency of the hops that wait for the broker and for receivers: enough to hide the wait at the rate that the CPU
 // allows. It costs a goroutine each.
 const concurrency = 256
+
+// prefetch is how many events of a lane wait in a process: many times what comes during a question to the broker, and few
+// enough that a process which hangs does not hold up much.
+const prefetch = 64
 
 // callbackTries is beyond the callback's own schedule, which ends in its own dead letter.
 const callbackTries = 1000
@@ -49,7 +55,7 @@ const callbackTries = 1000
 // Ingest returns the HTTP interface.
 func (c Config) Ingest() http.Handler {
 	return ingest.New(ingest.Config{
-		Catalog: c.Catalog, Publisher: c.Bus, Results: c.Results, Ready: c.Ready, Metrics: c.Metrics, Log: c.Log, Version: Version(),
+		Catalog: c.Catalog, Publisher: c.Bus, Results: c.Results, Ready: c.Ready, Metrics: c.Metrics, Log: c.Log, Version: Version(), Drain: c.Drain,
 		CheckCallback: func(u *url.URL) error { return policy(c.Catalog()).CheckURL(u) },
 	})
 }
@@ -108,7 +114,8 @@ func (c Config) function(h events.Hop) (func(context.Context), error) {
 // worker returns the configuration of a worker of the hop, over the lanes of every priority.
 func (c Config) worker(h events.Hop, handler hop.Handler, target string, concurrency int, limits hop.Limits) hop.Config {
 	cfg := hop.Config{
-		Hop: h, Handler: handler, Bus: c.Bus, Concurrency: concurrency, Limits: limits, Log: c.Log, Observe: c.Observe,
+		Hop: h, Handler: handler, Bus: c.Bus, Concurrency: concurrency, Prefetch: min(concurrency, prefetch),
+		Limits: limits, Log: c.Log, Observe: c.Observe,
 	}
 	weights := c.Catalog().Priorities
 	for _, p := range events.Priorities() {

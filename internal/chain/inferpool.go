@@ -2,6 +2,7 @@ package chain
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -15,29 +16,43 @@ import (
 type inferPool struct {
 	chain   Config
 	handler hop.Handler
-	serving map[string]bool
+	serving map[string]*served
 	workers sync.WaitGroup
 }
 
-// follow is how often the configuration is looked at.
-const follow = time.Second
+// served is a target's worker, and what it was made for.
+type served struct {
+	concurrency int
+	weights     map[events.Priority]int
+	stop        context.CancelFunc
+}
+
+// follow is how often the configuration is looked at, and followLeft how often the transport is asked for lanes of targets
+// that are not in it: events may come for one from a schedule that has an older configuration, or fall due.
+const (
+	follow     = time.Second
+	followLeft = 5 * time.Second
+)
 
 func newInferPool(c Config) *inferPool {
 	return &inferPool{
 		chain:   c,
 		handler: infer.New(infer.Config{Catalog: c.Catalog, Models: c.Models, Results: c.Results, Log: c.Log}),
-		serving: map[string]bool{},
+		serving: map[string]*served{},
 	}
 }
 
 func (p *inferPool) run(ctx context.Context) {
-	p.serve(ctx, p.left(ctx))
-	tick := time.NewTicker(follow)
+	tick, tickLeft := time.NewTicker(follow), time.NewTicker(followLeft)
 	defer tick.Stop()
+	defer tickLeft.Stop()
+	left := p.left(ctx)
 	for ctx.Err() == nil {
-		p.serve(ctx, nil)
+		p.serve(ctx, left)
 		select {
 		case <-tick.C:
+		case <-tickLeft.C:
+			left = p.left(ctx)
 		case <-ctx.Done():
 		}
 	}
@@ -59,22 +74,28 @@ func (p *inferPool) left(ctx context.Context) []string {
 	return targets
 }
 
-// serve starts a worker for each target that has none.
-func (p *inferPool) serve(ctx context.Context, more []string) {
+// serve starts a worker for each target that has none, and one in place of another that was made for other settings.
+func (p *inferPool) serve(ctx context.Context, left []string) {
 	cat := p.chain.Catalog()
 	for _, m := range cat.Models {
 		for _, t := range m.Targets {
-			p.start(ctx, t.Name, t.Concurrency)
+			p.start(ctx, t.Name, t.Concurrency, cat.Priorities)
 		}
 	}
-	for _, name := range more {
-		p.start(ctx, name, 1)
+	for _, name := range left {
+		if _, _, ok := cat.Target(name); !ok {
+			p.start(ctx, name, 1, cat.Priorities)
+		}
 	}
 }
 
-func (p *inferPool) start(ctx context.Context, target string, concurrency int) {
-	if p.serving[target] || !events.ValidTarget(target) {
+func (p *inferPool) start(ctx context.Context, target string, concurrency int, weights map[events.Priority]int) {
+	old, ok := p.serving[target]
+	if ok && old.concurrency == concurrency && maps.Equal(old.weights, weights) || !events.ValidTarget(target) {
 		return
+	}
+	if ok {
+		old.stop() // it drains beside its successor
 	}
 	cfg := p.chain.worker(events.Infer, p.handler, target, concurrency, hop.Limits{})
 	// Calls are long beside the way to the broker, so few need to wait here, and another process may be free.
@@ -84,6 +105,7 @@ func (p *inferPool) start(ctx context.Context, target string, concurrency int) {
 		p.chain.Log.Error("target has no worker", "target", target, "error", err)
 		return
 	}
-	p.serving[target] = true
+	ctx, stop := context.WithCancel(ctx)
+	p.serving[target] = &served{concurrency, weights, stop}
 	p.workers.Go(func() { w.Run(ctx) })
 }

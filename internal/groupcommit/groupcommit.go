@@ -152,43 +152,37 @@ func (g *group) next() []*member {
 func (g *group) write(batch []*member) {
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
-	if len(batch) > 1 {
-		msgs := make([]*nats.Msg, len(batch))
-		for i, m := range batch {
-			msgs[i] = m.msg
-		}
-		_, err := jetstreamext.PublishMsgBatch(ctx, g.js, msgs, jetstreamext.BatchFlowControl{AckFirst: false})
-		if err == nil || !rejected(err) {
-			for _, m := range batch {
-				m.finish(err)
-			}
-			return
-		}
-		// The batch is all or nothing, and one member does not fit: a duplicate, or a cell that is written already. Each
-		// gets its own answer.
+	if len(batch) == 1 {
+		batch[0].finish(g.alone(ctx, batch[0]))
+		return
 	}
-	g.alone(ctx, batch)
+	msgs := make([]*nats.Msg, len(batch))
+	for i, m := range batch {
+		msgs[i] = m.msg
+	}
+	_, err := jetstreamext.PublishMsgBatch(ctx, g.js, msgs, jetstreamext.BatchFlowControl{AckFirst: false})
+	if err != nil && rejected(err) {
+		// The batch is all or nothing, and one member does not fit: a duplicate, or a cell that is written already. Halving
+		// finds it in few steps, and the others still go together.
+		g.write(batch[:len(batch)/2])
+		g.write(batch[len(batch)/2:])
+		return
+	}
+	for _, m := range batch {
+		m.finish(err)
+	}
 }
 
-// alone writes each member by itself.
-func (g *group) alone(ctx context.Context, batch []*member) {
-	futures := make([]*Pending, len(batch))
-	for i, m := range batch {
-		m.msg.Header.Del(jetstreamext.BatchIDHeader)
-		m.msg.Header.Del(jetstreamext.BatchSeqHeader)
-		m.msg.Header.Del(jetstreamext.BatchCommitHeader)
-		future, err := g.js.PublishMsgAsync(m.msg)
-		if err != nil {
-			m.finish(err)
-			continue
-		}
-		futures[i] = &Pending{future: future}
+// alone writes a member by itself.
+func (g *group) alone(ctx context.Context, m *member) error {
+	m.msg.Header.Del(jetstreamext.BatchIDHeader)
+	m.msg.Header.Del(jetstreamext.BatchSeqHeader)
+	m.msg.Header.Del(jetstreamext.BatchCommitHeader)
+	future, err := g.js.PublishMsgAsync(m.msg)
+	if err != nil {
+		return err
 	}
-	for i, m := range batch {
-		if futures[i] != nil {
-			m.finish(futures[i].Wait(ctx))
-		}
-	}
+	return (&Pending{future: future}).Wait(ctx)
 }
 
 func (m *member) finish(err error) {

@@ -105,6 +105,12 @@ func (h *held) handling(ctx context.Context) (context.Context, context.CancelCau
 	return ctx, end
 }
 
+func (h *held) isLost() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lost
+}
+
 func (h *held) lose() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -42,6 +42,14 @@ func (e *unavailable) Unwrap() error { return e.err }
 // The event is given back for a while that grows, and no try is counted.
 func Unavailable(err error) error { return &unavailable{err} }
 
+type replacement struct{ event events.Event }
+
+func (e *replacement) Error() string { return "hop: " + e.event.ID + " goes on with other data" }
+
+// Replace says that the event goes on, at once, as the given one: the same event with other data, which it turned out to
+// have. No try is counted.
+func Replace(as events.Event) error { return &replacement{as} }
+
 // panicked is the error of a handler that panicked. The stack is for the log; the message is for the dead letter.
 type panicked struct {
 	value any
@@ -67,6 +75,7 @@ type Outcome struct {
 	After  time.Duration // of a retry or a return
 	Reason events.Reason // of a dead letter
 	Err    error         // nil when done
+	As     *events.Event // of a retry: what goes on instead of the event; nil: the event, with one more try
 }
 
 // Limits bounds what is done for one event. The zero value means the defaults.
@@ -97,6 +106,9 @@ func (l Limits) Classify(in events.Event, err error) Outcome {
 		return Outcome{Kind: Done}
 	}
 	l = l.withDefaults()
+	if r, ok := errors.AsType[*replacement](err); ok {
+		return Outcome{Kind: Retry, Err: err, As: &r.event}
+	}
 	if _, ok := errors.AsType[*unavailable](err); ok {
 		return Outcome{Kind: Return, Err: err}
 	}

@@ -112,7 +112,11 @@ func (p *Processor) settle(ctx context.Context, d Delivery, out []events.Event, 
 	switch o.Kind {
 	case Done:
 	case Retry:
-		out = []events.Event{d.Event.Again(p.now().Add(o.After))}
+		again := d.Event.Again(p.now().Add(o.After))
+		if o.As != nil {
+			again = o.As.Anew()
+		}
+		out = []events.Event{again}
 	case Dead:
 		out = []events.Event{d.Event.AsDead(p.deadLetter(o))}
 	case Return:
@@ -172,7 +176,7 @@ func (p *Processor) report(s Settled) {
 	}
 	if log := p.cfg.Log; log.Enabled(context.Background(), level) {
 		attrs := []any{
-			"hop", s.Hop, "id", s.In.ID, "type", s.In.Type.Step(), "attempt", s.In.Attempt, "try", s.In.Tries,
+			"hop", s.Hop, "id", s.In.ID, "type", s.In.Type.Step(), "attempt", s.In.Attempt, "try", s.In.Tries + 1,
 			"outcome", string(s.Outcome.Kind), "duration", s.Duration,
 		}
 		if s.Outcome.Reason != "" {

@@ -153,6 +153,9 @@ func (w *Worker) drain(waiting []*held) {
 	defer cancel()
 	for _, h := range waiting {
 		w.leases.release(h)
+		if h.isLost() {
+			continue // not this worker's to give any more
+		}
 		if err := h.Return(ctx, 0); err != nil {
 			w.cfg.Log.Warn("delivery not given back; its lease runs out", "hop", w.cfg.Hop, "id", h.Event.ID, "error", err)
 		}

@@ -254,6 +254,93 @@ func TestOutputIsStoredBeforeInputIsAcknowledged(t *testing.T) {
 	}
 }
 
+// full is a transport that stores nothing more.
+type full struct{ hop.Bus }
+
+var errFull = errors.New("disk is full")
+
+func (full) Publish(context.Context, ...events.Event) error { return errFull }
+
+func TestInputIsKeptWhenItsCopyOrDeadLetterCannotBeStored(t *testing.T) {
+	for name, outcome := range map[string]error{
+		"a try":          errors.New("not yet"),
+		"a refusal":      hop.Reject(events.ReasonRefused, errors.New("no")),
+		"a replacement":  hop.Replace(requested(1)),
+		"nothing but ok": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				var steps []string
+				stop := r.start(recorder{full{r.bus}, &steps}, func(_ context.Context, in events.Event) ([]events.Event, error) {
+					return []events.Event{in.Next(events.Schedule, events.Failed, 0, now)}, outcome
+				}, nil)
+				r.publish(requested(1))
+				<-time.After(10 * time.Second)
+				stop()
+				if slices.Contains(steps, "acknowledged") || len(steps) < 3 {
+					t.Errorf("the steps were %v, want it tried again and again and never acknowledged", steps)
+				}
+				for _, kind := range r.kinds() {
+					if kind != hop.Return {
+						t.Errorf("settled as %v", r.kinds())
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestAReplacedEventGoesOnAtOnceAndCountsNoTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		stop := r.start(r.bus, func(_ context.Context, in events.Event) ([]events.Event, error) {
+			if string(in.Data) == "{}" {
+				in.Data = []byte(`{"other":1}`)
+				return nil, hop.Replace(in)
+			}
+			return nil, nil
+		}, nil)
+		r.publish(requested(1))
+		synctest.Wait()
+		stop()
+		if got := r.kinds(); !slices.Equal(got, []hop.Kind{hop.Retry, hop.Done}) {
+			t.Fatalf("settled as %v", got)
+		}
+		if last := r.settled[1].In; last.ID != requested(1).ID || last.Tries != 0 || last.Copy != 1 || string(last.Data) != `{"other":1}` {
+			t.Errorf("went on as %+v", last)
+		}
+	})
+}
+
+func TestAnOutputIsStoredThoughTheGraceIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		stop := r.start(slowStore{r.bus}, func(ctx context.Context, in events.Event) ([]events.Event, error) {
+			<-ctx.Done() // the answer comes with the last second of the grace
+			return []events.Event{in.Next(events.Schedule, events.Failed, 0, now)}, nil
+		}, func(c *hop.Config) { c.Grace = time.Second })
+		r.publish(requested(1))
+		synctest.Wait()
+		stop()
+		if got := r.kinds(); !slices.Equal(got, []hop.Kind{hop.Done}) {
+			t.Errorf("settled as %v", got)
+		}
+	})
+}
+
+// slowStore takes a while to store, and gives up when it is told to.
+type slowStore struct{ hop.Bus }
+
+func (s slowStore) Publish(ctx context.Context, out ...events.Event) error {
+	select {
+	case <-time.After(2 * time.Second):
+		return s.Bus.Publish(ctx, out...)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 func TestAWorkerSaysWhatItsConfigurationLacks(t *testing.T) {
 	if _, err := hop.NewWorker(hop.Config{Hop: events.Infer}); err == nil || !strings.Contains(err.Error(), "infer") {
 		t.Errorf("NewWorker: %v", err)

@@ -16,6 +16,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 	settled  *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+	answered *prometheus.HistogramVec
 }
 
 // New returns the metrics of this process, at zero.
@@ -31,8 +32,13 @@ func New() *Metrics {
 			Help:    "From the start of a hop to its settlement.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 18), // 0.5 ms to 65 s
 		}, []string{"hop"}),
+		answered: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "baton_http_request_duration_seconds",
+			Help:    "HTTP requests answered, by method and status; a long poll takes as long as it waits.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 18),
+		}, []string{"method", "code"}),
 	}
-	m.registry.MustRegister(m.settled, m.duration,
+	m.registry.MustRegister(m.settled, m.duration, m.answered,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -41,6 +47,11 @@ func New() *Metrics {
 func (m *Metrics) Observe(s hop.Settled) {
 	m.settled.WithLabelValues(string(s.Hop), string(s.Outcome.Kind), string(s.Outcome.Reason)).Inc()
 	m.duration.WithLabelValues(string(s.Hop)).Observe(s.Duration.Seconds())
+}
+
+// Instrument returns the handler with its answers counted.
+func (m *Metrics) Instrument(h http.Handler) http.Handler {
+	return promhttp.InstrumentHandlerDuration(m.answered, h)
 }
 
 // Handler answers /metrics.

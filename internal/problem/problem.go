@@ -29,9 +29,11 @@ type Problem struct {
 }
 
 // FieldError says what is wrong with one field. Pointer is an RFC 6901 JSON Pointer into the request's body; the empty
-// pointer is the whole body.
+// pointer is the whole body. Where it is not the body that is wrong but one of the request's headers, Header is its name,
+// in lower case, and Pointer is empty.
 type FieldError struct {
 	Pointer string `json:"pointer"`
+	Header  string `json:"header,omitempty"`
 	Detail  string `json:"detail"`
 }
 

@@ -25,7 +25,7 @@ type environment struct {
 func readEnvironment(getenv func(string) string, function events.Hop) (environment, error) {
 	env := environment{
 		config: getenv("BATON_CONFIG"), natsURL: getenv("BATON_NATS_URL"), natsCreds: getenv("BATON_NATS_CREDS"),
-		natsCA: getenv("BATON_NATS_CA"), listen: getenv("BATON_LISTEN"), replicas: 1,
+		natsCA: getenv("BATON_NATS_CA"), listen: getenv("BATON_LISTEN"),
 	}
 	var errs []error
 	if env.config == "" {

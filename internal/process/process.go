@@ -18,8 +18,10 @@ import (
 	"baton.dev/baton/internal/chain"
 	"baton.dev/baton/internal/metrics"
 	"baton.dev/baton/internal/model"
+	"baton.dev/baton/internal/problem"
 	"baton.dev/baton/internal/results"
 	"baton.dev/baton/internal/results/kvcells"
+	"baton.dev/baton/internal/webhook"
 )
 
 // Main runs the function until it is told to stop by SIGINT or SIGTERM, and returns the exit status: 0 after a drain, 1
@@ -29,6 +31,7 @@ func Main(function events.Hop, getenv func(string) string, stderr io.Writer) int
 	log.SetOutput(io.Discard)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := Run(ctx, function, getenv, stderr); err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", function, err)
 		return 1
@@ -43,17 +46,18 @@ func Run(ctx context.Context, function events.Hop, getenv func(string) string, s
 		return err
 	}
 	logger := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: env.logLevel})).With("function", string(function))
-	watch, err := catalog.NewWatch(catalog.WatchConfig{Path: env.config, Log: logger})
+	secrets := func(s catalog.Secret) (string, error) { return s.Resolve(getenv) }
+	watch, err := catalog.NewWatch(catalog.WatchConfig{Path: env.config, Log: logger, Accept: accept(function, secrets)})
 	if err != nil {
 		return err
 	}
 	watch.Start()
 	defer watch.Stop()
-	for _, u := range watch.Current().Unsupported() {
-		logger.Warn("configuration asks for what this version does not do", "what", u)
+	for _, w := range watch.Current().Warnings() {
+		logger.Warn("configuration", "warning", w)
 	}
 
-	nc, err := natsbus.Connect(natsbus.ConnectOptions{
+	nc, err := natsbus.Connect(ctx, natsbus.ConnectOptions{
 		URL: env.natsURL, Creds: env.natsCreds, CA: env.natsCA, Name: "baton-" + string(function), Log: logger,
 	})
 	if err != nil {
@@ -69,20 +73,34 @@ func Run(ctx context.Context, function events.Hop, getenv func(string) string, s
 		return err
 	}
 
-	secrets := func(s catalog.Secret) (string, error) { return s.Resolve(getenv) }
 	counted := metrics.New()
 	c := chain.Config{
 		Bus: bus, Results: results.New(cells), Catalog: watch.Current, Secrets: secrets, Log: logger,
 		Models:  model.Clients{catalog.OpenAI: model.NewOpenAI(model.OpenAIConfig{Key: secrets})},
 		Observe: counted.Observe, Metrics: counted.Handler(), Ready: bus.Ready,
 	}
+	defer logger.Info("stopped")
+	context.AfterFunc(ctx, func() { logger.Info("draining") })
 	logger.Info("started", "version", chain.Version(), "listen", env.listen)
 	if function == events.Ingest {
-		return serve(ctx, env.listen, c.Ingest())
+		c.Drain = ctx
+		return serve(ctx, env.listen, counted.Instrument(c.Ingest()))
 	}
 	return runBeside(ctx, env.listen, operations(counted.Handler(), bus.Ready), func(ctx context.Context) error {
 		return c.Run(ctx, function)
 	})
+}
+
+// accept returns what a configuration must have for the function to take it over: the secrets that it will need.
+func accept(function events.Hop, read func(catalog.Secret) (string, error)) func(*catalog.Catalog) error {
+	switch function {
+	case events.Infer:
+		return func(c *catalog.Catalog) error { return c.CheckTargetKeys(read) }
+	case events.Callback:
+		return func(c *catalog.Catalog) error { return c.CheckTenantSecrets(read, webhook.CheckSecret) }
+	default:
+		return nil
+	}
 }
 
 // runBeside runs work, and serves handler beside it if there is an address to listen on. Whichever ends first ends both.
@@ -106,13 +124,19 @@ func runBeside(ctx context.Context, listen string, handler http.Handler, work fu
 func operations(counted http.Handler, ready func(context.Context) error) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", counted)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { state(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := ready(r.Context()); err != nil {
-			http.Error(w, "the broker cannot be reached", http.StatusServiceUnavailable)
+		if ready(r.Context()) != nil {
+			problem.New(problem.Unavailable, "The broker cannot be reached.").Write(w)
 			return
 		}
-		fmt.Fprintln(w, "ready")
+		state(w, "ready")
 	})
 	return mux
+}
+
+// state answers as ingest does.
+func state(w http.ResponseWriter, word string) {
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, "{\"status\":%q}\n", word)
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
-// Memory is [Cells] in the memory of this process, for tests and simulation: a restart forgets everything.
+// Memory is [Cells] in the memory of this process, for tests and simulation: nothing expires, and a restart forgets
+// everything.
 type Memory struct {
 	mu       sync.Mutex
 	cells    map[string][]byte
@@ -19,7 +21,7 @@ func NewMemory() *Memory {
 }
 
 // Create implements [Cells].
-func (m *Memory) Create(_ context.Context, key string, value []byte) ([]byte, error) {
+func (m *Memory) Create(_ context.Context, key string, value []byte, _ time.Time) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if existing, ok := m.cells[key]; ok {

@@ -12,7 +12,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestMemoryConformance(t *testing.T) {
-	resultstest.Run(t, resultstest.Harness{Open: func(*testing.T) (results.Cells, func() results.Cells) {
+	resultstest.Run(t, resultstest.Harness{Forever: true, Open: func(*testing.T) (results.Cells, func() results.Cells) {
 		cells := results.NewMemory()
 		return cells, func() results.Cells { return cells }
 	}})

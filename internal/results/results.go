@@ -24,11 +24,11 @@ import (
 // ErrNotFound is returned by a [Cells] for a key that was never written or has expired.
 var ErrNotFound = errors.New("results: no such cell")
 
-// Cells is where the facts are kept: keys that can be written once. It must be safe for concurrent use. A cell may expire
-// after the store's retention.
+// Cells is where the facts are kept: keys that can be written once. It must be safe for concurrent use.
 type Cells interface {
-	// Create writes the cell durably if it is empty and returns nil, or returns what stands there already.
-	Create(ctx context.Context, key string, value []byte) (existing []byte, err error)
+	// Create writes the cell durably if it is empty and returns nil, or returns what stands there already. The cell expires
+	// at the given time, give or take some seconds.
+	Create(ctx context.Context, key string, value []byte, expires time.Time) (existing []byte, err error)
 	// Get returns the cell's value, or an error that is [ErrNotFound].
 	Get(ctx context.Context, key string) ([]byte, error)
 	// Watch returns a channel that gets a value soon after the cell may have been written, until stop is called. It is a
@@ -36,11 +36,22 @@ type Cells interface {
 	Watch(ctx context.Context, key string) (hint <-chan struct{}, stop func(), err error)
 }
 
+// Retention is how long the facts of a request are kept, from its acceptance: longer than the longest deadline and the
+// usual tries of its callback. All of them go together, so that what is left of a request is never taken for part of a
+// later one under the same id.
+const Retention = 48 * time.Hour
+
 // Store keeps the facts of requests in cells. It is safe for concurrent use.
-type Store struct{ cells Cells }
+type Store struct {
+	cells Cells
+	now   func() time.Time
+}
 
 // New returns a store that keeps its facts in cells.
-func New(cells Cells) *Store { return &Store{cells} }
+func New(cells Cells) *Store { return &Store{cells, time.Now} }
+
+// WithClock returns the store with another clock, for runs in another time than now.
+func (s *Store) WithClock(now func() time.Time) *Store { return &Store{s.cells, now} }
 
 // Acceptance is what ingest knows of a request that it accepts.
 type Acceptance struct {
@@ -54,18 +65,20 @@ type Acceptance struct {
 // Beginning is the fact that a run began, or that the request was canceled before one did.
 //
 // Run tells apart the runs of a request that was published twice, because its caller repeated it after the transport had
-// forgotten the first: it is the accepted time of the event. Only the run that begins first goes on.
+// forgotten the first. Only the run that begins first goes on.
 type Beginning struct {
 	Canceled bool      `json:"canceled,omitempty"`
-	Run      time.Time `json:"run"`
+	Run      string    `json:"run,omitempty"`
 	At       time.Time `json:"at"`
+	Accepted time.Time `json:"-"` // when the request was accepted
 }
 
 // Ending is how a request ended. Body is the result, byte for byte what is polled and delivered.
 type Ending struct {
-	EventID string        `json:"event_id"`
-	Status  events.Status `json:"status"`
-	Body    []byte        `json:"-"`
+	EventID  string        `json:"event_id"`
+	Status   events.Status `json:"status"`
+	Body     []byte        `json:"-"`
+	Accepted time.Time     `json:"-"` // when the request was accepted
 }
 
 // Standing is what is known of a request. Begun and Ended are nil where nothing is.
@@ -98,7 +111,7 @@ func (s Standing) Terminal() bool {
 // Accept writes that the request was accepted. It returns nil if this call was the first to say so, and otherwise what was
 // accepted under the id before.
 func (s *Store) Accept(ctx context.Context, messageID string, a Acceptance) (prior *Acceptance, err error) {
-	existing, err := s.create(ctx, messageID+".accepted", a, nil)
+	existing, err := s.create(ctx, messageID+".accepted", a, nil, a.AcceptedAt)
 	if err != nil || existing == nil {
 		return nil, err
 	}
@@ -108,9 +121,9 @@ func (s *Store) Accept(ctx context.Context, messageID string, a Acceptance) (pri
 }
 
 // Begin writes that the run begins, or with b.Canceled that none may. It returns what decided: b if this call was the
-// first, and otherwise what was written before.
+// first, and otherwise what was written before. Past the retention nothing is kept, and b stands.
 func (s *Store) Begin(ctx context.Context, messageID string, b Beginning) (stood Beginning, err error) {
-	existing, err := s.create(ctx, messageID+".begun", b, nil)
+	existing, err := s.create(ctx, messageID+".begun", b, nil, b.Accepted)
 	if err != nil || existing == nil {
 		return b, err
 	}
@@ -119,9 +132,9 @@ func (s *Store) Begin(ctx context.Context, messageID string, b Beginning) (stood
 }
 
 // End writes how the request ended, and returns how it did: e if this call was the first, and otherwise what was written
-// before, byte for byte.
+// before, byte for byte. Past the retention nothing is kept, and e stands.
 func (s *Store) End(ctx context.Context, messageID string, e Ending) (stood Ending, err error) {
-	existing, err := s.create(ctx, messageID+".ended", e, e.Body)
+	existing, err := s.create(ctx, messageID+".ended", e, e.Body, e.Accepted)
 	if err != nil || existing == nil {
 		return e, err
 	}
@@ -163,7 +176,17 @@ func (s *Store) Look(ctx context.Context, messageID string) (Standing, error) {
 
 // create writes a cell: the value as JSON and, if there is a body, a line feed and the body, which JSON would not keep as
 // it is. It returns what stands there already, or nil.
-func (s *Store) create(ctx context.Context, key string, value any, body []byte) (existing []byte, err error) {
+func (s *Store) create(
+	ctx context.Context, key string, value any, body []byte, accepted time.Time,
+) (existing []byte, err error) {
+	now := s.now()
+	if accepted.IsZero() {
+		accepted = now
+	}
+	expires := accepted.Add(Retention)
+	if !now.Before(expires) {
+		return nil, nil
+	}
 	b, err := json.Marshal(value)
 	if err != nil {
 		return nil, fmt.Errorf("results: encode %s: %w", key, err)
@@ -171,7 +194,7 @@ func (s *Store) create(ctx context.Context, key string, value any, body []byte) 
 	if body != nil {
 		b = append(append(b, '\n'), body...)
 	}
-	if existing, err = s.cells.Create(ctx, key, b); err != nil {
+	if existing, err = s.cells.Create(ctx, key, b, expires); err != nil {
 		return nil, fmt.Errorf("results: create %s: %w", key, err)
 	}
 	return existing, nil

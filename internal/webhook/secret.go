@@ -92,3 +92,9 @@ func parsePrivate(raw []byte) (key, error) {
 	}
 	return key{private: private, public: ed25519.PublicKey(private[ed25519.SeedSize:])}, nil
 }
+
+// CheckSecret says what is wrong with a secret, whsec_ or whsk_, without showing it; nil if it can sign.
+func CheckSecret(secret string) error {
+	_, err := NewSigner([]string{secret})
+	return err
+}

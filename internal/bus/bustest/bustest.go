@@ -68,6 +68,7 @@ func Run(t *testing.T, h Harness) {
 		{"output is stored before input is acknowledged", outputBeforeAck},
 		{"input is kept when output cannot be stored", inputKeptWithoutOutput},
 		{"long work is not repeated while its lease is renewed", longWorkKept},
+		{"work that waits in a process is not repeated while its lease is renewed", waitingWorkKept},
 		{"tries are counted in the event", triesCounted},
 		{"a refused event is a dead letter with its reason", refusedIsDead},
 		{"an event is a dead letter after its last try", exhaustedIsDead},

@@ -15,19 +15,25 @@ import (
 
 func delayHonoured(t *testing.T, h Harness) {
 	b, _ := h.Open(t)
-	e := requested(1, events.Normal)
-	e.NotBefore = time.Now().Add(700 * time.Millisecond)
-	marker := requested(2, events.Normal)
-	publish(t, b, e)
+	due := time.Now().Add(700 * time.Millisecond)
+	late := map[string]bool{}
+	for n := range 3 {
+		e := requested(n, events.Normal)
+		e.NotBefore = due
+		late[e.ID] = true
+		publish(t, b, e)
+	}
+	marker := requested(4, events.Normal)
 	publish(t, b, marker)
-	for _, want := range []events.Event{marker, e} {
-		d := receive(t, b, laneOf(t, e), 1)[0]
-		if h.Ordered && d.Event.ID != want.ID {
-			t.Errorf("received %s, want %s", d.Event.ID, want.ID)
-		}
-		if early := time.Until(e.NotBefore); d.Event.ID == e.ID && early > 0 {
+	for range 4 { // the marker, and each of the others in its time
+		d := receive(t, b, laneOf(t, marker), 1)[0]
+		if early := time.Until(due); late[d.Event.ID] && early > 0 {
 			t.Errorf("received %v too early", early)
 		}
+		if !late[d.Event.ID] && d.Event.ID != marker.ID {
+			t.Errorf("received %s, which is another or came twice", d.Event.ID)
+		}
+		delete(late, d.Event.ID)
 		ack(t, d)
 	}
 }
@@ -172,6 +178,43 @@ func longWorkKept(t *testing.T, h Harness) {
 	nothingElse(t, h, b, requested(2, events.Normal))
 }
 
+func waitingWorkKept(t *testing.T, h Harness) {
+	b, again := h.Open(t)
+	publish(t, b, requested(1, events.Normal), requested(2, events.Normal))
+	// One is at work for longer than a lease, and the other waits in the process meanwhile.
+	var mu sync.Mutex
+	calls := map[string]int{}
+	slow := func(_ context.Context, in events.Event) ([]events.Event, error) {
+		mu.Lock()
+		calls[in.ID]++
+		first := len(calls) == 1
+		mu.Unlock()
+		if first {
+			<-time.After(2*h.Lease + h.Lease/2)
+		}
+		return nil, nil
+	}
+	var taken atomic.Int32
+	held := make(chan struct{})
+	f := faulty{Bus: b, taken: func(events.Lane) {
+		if taken.Add(1) == 2 {
+			close(held)
+		}
+	}}
+	first := work(t, f, slow, func(c *hop.Config) { c.Concurrency, c.Prefetch = 1, 2 })
+	<-held
+	other := work(t, again(), slow, nil) // takes what the first lets slip
+	first.await(t, hop.Done)
+	first.await(t, hop.Done)
+	first.stop()
+	other.stop()
+	for id, n := range calls {
+		if n != 1 {
+			t.Errorf("%s was handled %d times, want once", id, n)
+		}
+	}
+}
+
 func triesCounted(t *testing.T, h Harness) {
 	b, _ := h.Open(t)
 	e := requested(1, events.Normal)
@@ -249,9 +292,13 @@ func prioritiesShare(t *testing.T, h Harness) {
 			close(full)
 		}
 	}}
-	w := work(t, f, func(context.Context, events.Event) ([]events.Event, error) {
-		<-full
-		return nil, nil
+	w := work(t, f, func(ctx context.Context, _ events.Event) ([]events.Event, error) {
+		select {
+		case <-full:
+			return nil, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}, func(c *hop.Config) { c.Concurrency, c.Prefetch = 1, 2*each })
 	w.await(t, hop.Done) // whichever came first
 	got := map[events.Priority]int{}
@@ -292,22 +339,22 @@ func manyLoseNothing(t *testing.T, h Harness) {
 		})
 	}
 	wg.Wait()
-	for done := range publishers * each {
+	settled := map[string]bool{}
+	for patient := soon(t); len(settled) < publishers*each; {
+		var s hop.Settled
 		select {
-		case <-workers[0].settled:
-		case <-workers[1].settled:
-		case <-soon(t).Done():
-			t.Fatalf("%d of %d events were handled", done, publishers*each)
+		case s = <-workers[0].settled:
+		case s = <-workers[1].settled:
+		case <-patient.Done():
+			t.Fatalf("%d of %d events were handled", len(settled), publishers*each)
 		}
+		settled[s.In.ID] = true
 	}
 	for _, w := range workers {
 		w.stop()
 	}
-	if len(seen) != publishers*each {
-		t.Errorf("%d different events were handled, want %d", len(seen), publishers*each)
-	}
 	for id, n := range seen {
-		if n != 1 {
+		if n != 1 && h.AckIsFinal {
 			t.Errorf("%s was handled %d times", id, n)
 		}
 	}

@@ -14,10 +14,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
 	bustest.Run(t, bustest.Harness{
-		Lease: 600 * time.Millisecond, MaxData: 1 << 20, OverData: 1<<20 + 1,
+		Lease: 1500 * time.Millisecond, MaxData: 1 << 20, OverData: 1<<20 + 1,
 		Capabilities: bustest.Capabilities{Ordered: true, Deduplicates: true, AckIsFinal: true},
 		Open: func(*testing.T) (bustest.Transport, func() bustest.Transport) {
-			b := membus.New(membus.Options{Lease: 600 * time.Millisecond, MaxData: 1 << 20})
+			b := membus.New(membus.Options{Lease: 1500 * time.Millisecond, MaxData: 1 << 20})
 			return b, func() bustest.Transport { return b }
 		},
 	})

@@ -5,10 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"baton.dev/baton/events"
 )
 
 // ConnectOptions says which server, and who asks.
@@ -18,14 +23,20 @@ type ConnectOptions struct {
 	Creds     string                     // credentials file; empty: none
 	CA        string                     // file with the authorities that the server is verified by; empty: the system's
 	Name      string                     // of the connection, as the server shows it
+	Wait      time.Duration              // how long a first connection is tried for; default 30s: a server may come up after its clients
 	Log       *slog.Logger               // required
 }
 
-// connectWait is how long a first connection is tried for: a function may be started a little before its server.
-const connectWait = 30 * time.Second
-
-// Connect connects to the server, and keeps reconnecting for as long as the connection is not closed.
-func Connect(o ConnectOptions) (*nats.Conn, error) {
+// Connect connects to the server, and keeps reconnecting for as long as the connection is not closed. The first connection
+// is given up when ctx is done.
+func Connect(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
+	if o.Wait == 0 {
+		o.Wait = 30 * time.Second
+	}
+	where, err := redacted(o)
+	if err != nil {
+		return nil, err
+	}
 	opts := []nats.Option{
 		nats.Name(o.Name),
 		nats.MaxReconnects(-1),
@@ -58,14 +69,36 @@ func Connect(o ConnectOptions) (*nats.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("natsbus: connect: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), connectWait)
+	if !nc.IsConnected() {
+		o.Log.Info("waiting for the broker", "url", where)
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.Wait)
 	defer cancel()
 	if err := nc.FlushWithContext(ctx); err != nil {
-		err = errors.Join(err, nc.LastError())
+		if last := nc.LastError(); last != nil {
+			err = last
+		}
 		nc.Close()
-		return nil, fmt.Errorf("natsbus: connect: no server answered within %v: %w", connectWait, err)
+		return nil, fmt.Errorf("natsbus: connect to %s: %w", where, err)
 	}
 	return nc, nil
+}
+
+// redacted returns the server's address without credentials, or what is wrong with it.
+func redacted(o ConnectOptions) (string, error) {
+	if o.InProcess != nil {
+		return "the embedded server", nil
+	}
+	var where []string
+	for server := range strings.SplitSeq(o.URL, ",") {
+		u, err := url.Parse(strings.TrimSpace(server))
+		if err != nil || u.Host == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme) {
+			return "", errors.New("natsbus: connect: the server's URL is none: want nats://host:port, or several separated by commas")
+		}
+		u.User = nil
+		where = append(where, u.String())
+	}
+	return strings.Join(where, ","), nil
 }
 
 // JetStream returns the client that the transport uses.
@@ -74,12 +107,12 @@ func (b *Bus) JetStream() jetstream.JetStream { return b.js }
 // readyWait bounds the question whether the server answers.
 const readyWait = 2 * time.Second
 
-// Ready returns an error while the server does not answer.
+// Ready returns an error while JetStream does not answer for the stream that requests are stored in.
 func (b *Bus) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWait)
 	defer cancel()
-	if err := b.js.Conn().FlushWithContext(ctx); err != nil {
-		return fmt.Errorf("natsbus: server does not answer: %w", err)
+	if _, err := b.js.Stream(ctx, streamName(events.Schedule)); err != nil {
+		return fmt.Errorf("natsbus: JetStream does not answer: %w", err)
 	}
 	return nil
 }

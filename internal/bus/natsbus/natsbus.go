@@ -8,13 +8,14 @@
 // (NATS ADR-51, server 2.12), which waits in the stream and holds no place among the pending of a consumer.
 // Size: the server's max_payload (1 MiB by default) over data and attributes, less 4 KiB that are kept for the attributes
 // of a dead letter.
-// Duplicates: an id is stored once within the streams' duplicate window, two minutes by default.
+// Duplicates: an id is stored once within the streams' duplicate window, two minutes by default. A server that restarts
+// remembers only the ids of messages that are still stored.
 // Dead letters: the stream BATON_DEAD, kept until they are removed.
 // Durability: that of the streams. Publish waits for the server's confirmation; what that is worth, against which fault, is
 // decided by the server's sync interval and the streams' replicas.
 //
 // Each hop has a work-queue stream and each lane a durable pull consumer with the lane's subject as its filter, so lanes
-// do not wait for each other. Streams and consumers are made on first use, and made alike by everyone.
+// do not wait for each other. Streams are made at start where they are not there, and consumers on first use.
 package natsbus
 
 import (
@@ -33,10 +34,10 @@ import (
 
 // Options of the transport. The zero value means the defaults.
 type Options struct {
-	Replicas  int                   // copies of each stream; default 1
-	Storage   jetstream.StorageType // default file
+	Replicas  int                   // copies of each stream; default those it has, or 1 where it is made
+	Storage   jetstream.StorageType // of streams that are made; default file
 	Lease     time.Duration         // of a delivery; default 30s
-	Duplicate time.Duration         // how long a stored id is remembered; default 2m
+	Duplicate time.Duration         // how long streams that are made remember a stored id; default 2m
 	Wait      time.Duration         // how long the server holds a pull before it is made anew; default 20s
 	// Together commits publishes that come at the same time in one batch: for a server that syncs always, see
 	// [groupcommit].
@@ -44,9 +45,6 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	if o.Replicas == 0 {
-		o.Replicas = 1
-	}
 	if o.Lease == 0 {
 		o.Lease = 30 * time.Second
 	}

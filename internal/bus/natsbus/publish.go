@@ -51,7 +51,11 @@ func (b *Bus) start(e *events.Event) (*groupcommit.Pending, error) {
 		delay(msg, lane.Hop, id, e.NotBefore)
 	}
 	limit := int(b.js.Conn().MaxPayload())
-	if e.Dead == nil {
+	switch {
+	case e.Dead != nil:
+	case e.Copy > 0:
+		limit -= headroom / 2 // a copy has grown a little, and must fit where the event it copies did
+	default:
 		limit -= headroom
 	}
 	if size := msg.Size(); size > limit {

@@ -49,7 +49,7 @@ func (b *Bus) Receive(ctx context.Context, lane events.Lane, limit int, take fun
 }
 
 func (b *Bus) delivery(msg jetstream.Msg) hop.Delivery {
-	d := hop.Delivery{Lease: b.opts.Lease, Settler: settler{msg}}
+	d := hop.Delivery{Lease: b.opts.Lease, Settler: settler{msg, b.js.Conn()}}
 	meta, err := msg.Metadata()
 	if err == nil {
 		d.Number = int(min(meta.NumDelivered, 1<<30))
@@ -66,7 +66,10 @@ func (b *Bus) delivery(msg jetstream.Msg) hop.Delivery {
 }
 
 // settler settles a message. Its calls reach the server's connection in order, and the server applies the first.
-type settler struct{ msg jetstream.Msg }
+type settler struct {
+	msg jetstream.Msg
+	nc  *nats.Conn
+}
 
 // Ack implements [hop.Settler]. It does not wait for the server: an acknowledgement that is lost repeats the delivery.
 func (s settler) Ack(context.Context) error { return s.msg.Ack() }
@@ -79,5 +82,11 @@ func (s settler) Return(_ context.Context, delay time.Duration) error {
 	return s.msg.NakWithDelay(delay)
 }
 
-// Extend implements [hop.Settler].
-func (s settler) Extend(context.Context) error { return s.msg.InProgress() }
+// Extend implements [hop.Settler]. While the connection is lost it is an error: what the client keeps for later does not
+// reach the server in time.
+func (s settler) Extend(context.Context) error {
+	if !s.nc.IsConnected() {
+		return nats.ErrDisconnected
+	}
+	return s.msg.InProgress()
+}

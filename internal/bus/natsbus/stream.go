@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// EnsureStream makes the stream, or brings the one that is there to the configuration. One that is as it should be is left
-// alone: every process that starts asks, and the server is not to be bothered under load. Of two processes that make it
-// at once, the second finds it made.
+// EnsureStream makes the stream, or checks that the one that is there will do. What it finds it leaves as it is, but for
+// features that the chain needs and the stream lacks, and for copies that the caller asks for by number: limits, placement,
+// or the replicas that an operator or another process has set are not this process's to change. Of two processes that make
+// it at once, the second finds it made.
 func EnsureStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
 	s, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -24,26 +26,33 @@ func EnsureStream(ctx context.Context, js jetstream.JetStream, want jetstream.St
 	if err != nil {
 		return wrapStream(want.Name, err)
 	}
-	if is := s.CachedInfo().Config; !sameStream(is, want) {
-		_, err = js.UpdateStream(ctx, merge(is, want))
+	is := s.CachedInfo().Config
+	if is.Retention != want.Retention {
+		return fmt.Errorf("stream %s is there with %s retention, and %s is needed", want.Name, is.Retention, want.Retention)
 	}
+	better := improved(is, want)
+	if reflect.DeepEqual(better, is) {
+		return nil // every process that starts asks, and the server is not to be bothered under load
+	}
+	_, err = js.UpdateStream(ctx, better)
 	return wrapStream(want.Name, err)
 }
 
-// sameStream reports whether a stream is as it should be, in what this package sets.
-func sameStream(is, want jetstream.StreamConfig) bool {
-	return slices.Equal(is.Subjects, want.Subjects) && is.Retention == want.Retention && is.Storage == want.Storage &&
-		is.Replicas == want.Replicas && is.Duplicates == want.Duplicates && is.MaxAge == want.MaxAge &&
-		is.AllowMsgSchedules == want.AllowMsgSchedules && is.AllowAtomicPublish == want.AllowAtomicPublish &&
-		is.AllowDirect == want.AllowDirect
-}
-
-// merge returns the configuration of a stream that is there, with what this package sets, and what an operator set beside
-// it, such as placement or limits, as it is.
-func merge(is, want jetstream.StreamConfig) jetstream.StreamConfig {
-	is.Subjects, is.Retention, is.Storage, is.Replicas = want.Subjects, want.Retention, want.Storage, want.Replicas
-	is.Duplicates, is.MaxAge, is.AllowDirect = want.Duplicates, want.MaxAge, want.AllowDirect
-	is.AllowMsgSchedules, is.AllowAtomicPublish = want.AllowMsgSchedules, want.AllowAtomicPublish
+// improved returns the configuration of a stream that is there with what is needed and lacking.
+func improved(is, want jetstream.StreamConfig) jetstream.StreamConfig {
+	is.Subjects = slices.Clone(is.Subjects)
+	for _, s := range want.Subjects {
+		if !slices.Contains(is.Subjects, s) {
+			is.Subjects = append(is.Subjects, s)
+		}
+	}
+	if want.Replicas != 0 {
+		is.Replicas = want.Replicas
+	}
+	is.AllowDirect = is.AllowDirect || want.AllowDirect
+	is.AllowMsgTTL = is.AllowMsgTTL || want.AllowMsgTTL
+	is.AllowMsgSchedules = is.AllowMsgSchedules || want.AllowMsgSchedules
+	is.AllowAtomicPublish = is.AllowAtomicPublish || want.AllowAtomicPublish
 	return is
 }
 

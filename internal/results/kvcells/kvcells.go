@@ -1,7 +1,7 @@
 // Package kvcells keeps results in a JetStream key-value bucket: a cell is a key that is created once.
 //
 // Durability: that of the bucket's stream; Create waits for the server's confirmation.
-// Retention: a cell expires the bucket's retention after it was written.
+// Retention: a cell expires when its writer says, to the second.
 // Hints: the publish of a cell is heard on its own subject, which costs the server nothing more. It comes a little before
 // the cell can be read.
 package kvcells
@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -22,10 +23,9 @@ import (
 
 // Options of the cells. The zero value means the defaults.
 type Options struct {
-	Replicas  int                   // copies of the bucket; default 1
-	Storage   jetstream.StorageType // default file
-	Retention time.Duration         // how long results are kept; default 48h, longer than any deadline and its callback's tries
-	Together  bool                  // commit writes that come at the same time in one batch, see [groupcommit]
+	Replicas int                   // copies of the bucket; default those it has, or 1
+	Storage  jetstream.StorageType // of a bucket that is made; default file
+	Together bool                  // commit writes that come at the same time in one batch, see [groupcommit]
 }
 
 // bucket is the name of the bucket, and stream the stream under it.
@@ -43,48 +43,39 @@ type Cells struct {
 
 // New makes the bucket, or brings it to the options, and returns its cells.
 func New(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, o Options) (*Cells, error) {
-	if o.Replicas == 0 {
-		o.Replicas = 1
-	}
-	if o.Retention == 0 {
-		o.Retention = 48 * time.Hour
+	if err := natsbus.EnsureStream(ctx, js, streamConfig(o)); err != nil {
+		return nil, fmt.Errorf("kvcells: %w", err)
 	}
 	kv, err := js.KeyValue(ctx, bucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: bucket, Description: "What Baton knows of each request", History: 1,
-			TTL: o.Retention, Storage: o.Storage, Replicas: o.Replicas,
-		})
-	}
 	if err != nil {
 		return nil, fmt.Errorf("kvcells: bucket %s: %w", bucket, err)
-	}
-	if err := bring(ctx, js, o); err != nil {
-		return nil, fmt.Errorf("kvcells: %w", err)
 	}
 	return &Cells{nc: nc, kv: kv, commit: groupcommit.New(js, o.Together)}, nil
 }
 
-// bring brings the bucket's stream to the options, and lets it take batches, for which the client's configuration of a
-// bucket has no field.
-func bring(ctx context.Context, js jetstream.JetStream, o Options) error {
-	s, err := js.Stream(ctx, stream)
-	if err != nil {
-		return err
+// streamConfig returns the stream of a key-value bucket (NATS ADR-8) whose keys have an expiry of their own, and which takes
+// batches: for that the client's configuration of a bucket has no field.
+func streamConfig(o Options) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: stream, Description: "What Baton knows of each request", Subjects: []string{subject(">")},
+		Storage: o.Storage, Replicas: o.Replicas, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardNew,
+		MaxAge: results.Retention, Duplicates: 2 * time.Minute, AllowRollup: true, DenyDelete: true, AllowDirect: true,
+		AllowMsgTTL: true, AllowAtomicPublish: true,
 	}
-	want := s.CachedInfo().Config
-	want.AllowAtomicPublish, want.Replicas, want.Storage, want.MaxAge = true, o.Replicas, o.Storage, o.Retention
-	return natsbus.EnsureStream(ctx, js, want)
 }
 
 func subject(key string) string { return "$KV." + bucket + "." + key }
 
 // Create implements [results.Cells].
-func (c *Cells) Create(ctx context.Context, key string, value []byte) ([]byte, error) {
-	// A create is a write that expects no write on the key before it (NATS ADR-8).
+func (c *Cells) Create(ctx context.Context, key string, value []byte, expires time.Time) ([]byte, error) {
+	// A create is a write that expects no write on the key before it (NATS ADR-8). Its life is in whole seconds (ADR-43).
+	life := max(int64(time.Until(expires)/time.Second), 1)
 	pending, err := c.commit.Start(stream, &nats.Msg{
 		Subject: subject(key), Data: value,
-		Header: nats.Header{jetstream.ExpectedLastSubjSeqHeader: []string{"0"}},
+		Header: nats.Header{
+			jetstream.ExpectedLastSubjSeqHeader: []string{"0"},
+			jetstream.MsgTTLHeader:              []string{strconv.FormatInt(life, 10) + "s"},
+		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("kvcells: %w", err)

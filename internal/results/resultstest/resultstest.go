@@ -17,6 +17,8 @@ import (
 
 // Harness makes cells for the suite.
 type Harness struct {
+	// Forever says that cells never expire.
+	Forever bool
 	// Open opens new and empty cells, and a function that opens the same ones again as another process would.
 	Open func(t *testing.T) (results.Cells, func() results.Cells)
 }
@@ -34,6 +36,8 @@ func Run(t *testing.T, h Harness) {
 		{"a wait ends with the result", waitEnds},
 		{"a wait that is over says how things stand", waitOver},
 		{"a cancel and a beginning exclude each other", cancelExcludesBegin},
+		{"a cell expires when its writer said", cellExpires},
+		{"past the retention nothing is kept", pastRetention},
 	}
 	for _, c := range cases {
 		t.Run(c.promise, func(t *testing.T) {
@@ -45,7 +49,7 @@ func Run(t *testing.T, h Harness) {
 
 const message = "5f0c7e5e-6f0f-5c0e-9d4b-0d8a3c1e2f3a"
 
-var acceptance = results.Acceptance{Tenant: "t", RequestID: "r", Model: "m", Digest: "d", AcceptedAt: time.Unix(1_700_000_000, 0).UTC()}
+var acceptance = results.Acceptance{Tenant: "t", RequestID: "r", Model: "m", Digest: "d", AcceptedAt: time.Now().UTC().Round(0)}
 
 func ending(n int) results.Ending {
 	return results.Ending{EventID: fmt.Sprintf("e-%d", n), Status: events.StatusCompleted, Body: fmt.Appendf(nil, `{"output":"%d <&> é"}`, n)}
@@ -53,10 +57,11 @@ func ending(n int) results.Ending {
 
 func writtenOnce(t *testing.T, h Harness) {
 	cells, _ := h.Open(t)
-	if existing, err := cells.Create(t.Context(), "a.key", []byte("one")); err != nil || existing != nil {
+	expires := time.Now().Add(time.Hour)
+	if existing, err := cells.Create(t.Context(), "a.key", []byte("one"), expires); err != nil || existing != nil {
 		t.Fatalf("first create: %q, %v", existing, err)
 	}
-	if existing, err := cells.Create(t.Context(), "a.key", []byte("two")); err != nil || string(existing) != "one" {
+	if existing, err := cells.Create(t.Context(), "a.key", []byte("two"), expires); err != nil || string(existing) != "one" {
 		t.Errorf("second create: %q, %v, want %q", existing, err, "one")
 	}
 	if got, err := cells.Get(t.Context(), "a.key"); err != nil || string(got) != "one" {
@@ -163,7 +168,7 @@ func cancelExcludesBegin(t *testing.T, h Harness) {
 	if _, err := one.Accept(t.Context(), message, acceptance); err != nil {
 		t.Fatal(err)
 	}
-	run := results.Beginning{Run: acceptance.AcceptedAt, At: acceptance.AcceptedAt}
+	run := results.Beginning{Run: "run", At: acceptance.AcceptedAt}
 	stop := results.Beginning{Canceled: true, At: acceptance.AcceptedAt}
 	var begun, canceled results.Beginning
 	var wg sync.WaitGroup
@@ -180,5 +185,46 @@ func cancelExcludesBegin(t *testing.T, h Harness) {
 	}
 	if err != nil || st.Status() != want {
 		t.Errorf("look: %s, %v, want %s", st.Status(), err, want)
+	}
+}
+
+func cellExpires(t *testing.T, h Harness) {
+	if h.Forever {
+		return // it promises nothing
+	}
+	cells, _ := h.Open(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := cells.Create(ctx, "a.key", []byte("one"), time.Now().Add(2*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		existing, err := cells.Create(ctx, "a.key", []byte("two"), time.Now().Add(time.Hour))
+		if err != nil {
+			t.Fatalf("the cell is still there after a minute: %v", err)
+		}
+		if existing == nil {
+			return
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func pastRetention(t *testing.T, h Harness) {
+	cells, _ := h.Open(t)
+	store := results.New(cells)
+	old := ending(1)
+	old.Accepted = time.Now().Add(-results.Retention)
+	if stood, err := store.End(t.Context(), message, old); err != nil || stood.EventID != old.EventID {
+		t.Errorf("end: %+v, %v", stood, err)
+	}
+	if _, err := store.Ended(t.Context(), message); !errors.Is(err, results.ErrNotFound) {
+		t.Errorf("ended: %v, want nothing kept", err)
+	}
+	if stood, err := store.End(t.Context(), message, ending(2)); err != nil || stood.EventID != ending(2).EventID {
+		t.Errorf("a later request under the same id ended as %+v, %v", stood, err)
 	}
 }
