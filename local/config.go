@@ -75,7 +75,8 @@ func own(path, dir string) (key string, err error) {
 		return "", err
 	}
 	var config bytes.Buffer
-	if err := t.Execute(&config, map[string]string{"Tenant": Tenant, "Hash": hash, "SecretFile": filepath.Base(secretFile)}); err != nil {
+	values := map[string]string{"Tenant": Tenant, "Hash": hash, "SecretFile": filepath.Base(secretFile)}
+	if err := t.Execute(&config, values); err != nil {
 		return "", err
 	}
 	for _, f := range []struct{ path, content string }{

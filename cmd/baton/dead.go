@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -102,9 +103,7 @@ func whole(e events.Event) ([]byte, error) {
 		return json.MarshalIndent(ce, "", "  ")
 	}
 	parts := map[string]any{"data_base64": e.Data}
-	for name, value := range e.Attributes() {
-		parts[name] = value
-	}
+	maps.Insert(parts, e.Attributes())
 	return json.MarshalIndent(parts, "", "  ")
 }
 

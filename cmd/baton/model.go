@@ -12,7 +12,7 @@ import (
 
 type modelCommand struct {
 	Listen   string `help:"Address to listen on." default:"127.0.0.1:8090"`
-	Simulate string `help:"How it behaves, as simulate: in a configuration." default:"{}" placeholder:"{p50: 120ms, error_rate: 0.01}"`
+	Simulate string `help:"How it behaves, as simulate: in a configuration." default:"{}" placeholder:"{p50: 120ms}"`
 }
 
 func (m modelCommand) Run(ctx context.Context, c *console) error {

@@ -38,7 +38,7 @@ type Config struct {
 	// Metrics, if set, answers /metrics.
 	Metrics http.Handler
 	// Drain, if set, is done when ingest is to stop: whoever waits for a result is answered with where the request stands.
-	Drain context.Context
+	Drain context.Context //nolint:containedctx // it is of the process, not of a call
 }
 
 // concurrency of the hops that wait for the broker and for receivers: enough to hide the wait at the rate that the CPU
@@ -55,7 +55,8 @@ const callbackTries = 1000
 // Ingest returns the HTTP interface.
 func (c Config) Ingest() http.Handler {
 	return ingest.New(ingest.Config{
-		Catalog: c.Catalog, Publisher: c.Bus, Results: c.Results, Ready: c.Ready, Metrics: c.Metrics, Log: c.Log, Version: Version(), Drain: c.Drain,
+		Catalog: c.Catalog, Publisher: c.Bus, Results: c.Results, Ready: c.Ready, Metrics: c.Metrics, Drain: c.Drain,
+		Log: c.Log, Version: Version(),
 		CheckCallback: func(u *url.URL) error { return policy(c.Catalog()).CheckURL(u) },
 	})
 }

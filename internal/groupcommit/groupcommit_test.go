@@ -95,10 +95,10 @@ func TestAMemberThatIsRefusedTakesNobodyWithIt(t *testing.T) {
 	}
 	var msgs []*nats.Msg
 	for n := range 500 {
-		switch {
-		case n%50 == 7: // stored already: no error, and not stored again
+		switch n % 50 {
+		case 7: // stored already: no error, and not stored again
 			msgs = append(msgs, message(n, jetstream.MsgIDHeader, "seen"))
-		case n%50 == 9: // a cell that is written already
+		case 9: // a cell that is written already
 			msgs = append(msgs, message(0, jetstream.ExpectedLastSubjSeqHeader, "0"))
 		default:
 			msgs = append(msgs, message(n+1))
