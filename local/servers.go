@@ -55,7 +55,7 @@ func (l *Local) openNATS(ctx context.Context, o Options) (*nats.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.onStop(nc.Close)
+	l.onStop(func() { natsbus.Close(nc) })
 	return nc, nil
 }
 

@@ -63,7 +63,7 @@ func Run(ctx context.Context, function events.Hop, getenv func(string) string, s
 	if err != nil {
 		return err
 	}
-	defer nc.Close()
+	defer natsbus.Close(nc)
 	bus, err := natsbus.New(ctx, nc, natsbus.Options{Replicas: env.replicas, Together: env.syncAlways})
 	if err != nil {
 		return err

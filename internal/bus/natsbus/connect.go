@@ -23,7 +23,7 @@ type ConnectOptions struct {
 	Creds     string                     // credentials file; empty: none
 	CA        string                     // file with the authorities that the server is verified by; empty: the system's
 	Name      string                     // of the connection, as the server shows it
-	Wait      time.Duration              // how long a first connection is tried for; default 30s: a server may come up after its clients
+	Wait      time.Duration              // how long a first connection is tried for; default 30s, for a server that comes up late
 	Log       *slog.Logger               // required
 }
 
@@ -99,6 +99,16 @@ func redacted(o ConnectOptions) (string, error) {
 		where = append(where, u.String())
 	}
 	return strings.Join(where, ","), nil
+}
+
+// closeWait bounds the wait for a server that may be away.
+const closeWait = 2 * time.Second
+
+// Close closes the connection after the server has read what was sent on it: acknowledgements, which nobody waits for,
+// among it. Those that are lost repeat their deliveries.
+func Close(nc *nats.Conn) {
+	_ = nc.FlushTimeout(closeWait)
+	nc.Close()
 }
 
 // JetStream returns the client that the transport uses.
