@@ -4,6 +4,10 @@
 FUZZTIME ?= 1m
 # How long make bench runs each benchmark; 1x runs each once, to see that it still does.
 BENCHTIME ?= 1s
+# The baton.yaml to put into the packages for Lambda; none: it comes by another way, as infra/terraform's layer is one.
+CONFIG ?=
+# The longest that a function's cold start may take in make lambda-check, the median of nine.
+COLDSTART ?= 100ms
 # What make soak repeats, and how often.
 SOAK ?= ./internal/bus/...
 COUNT ?= 20
@@ -61,8 +65,20 @@ cover: ## run every test and show how much of each function they reach
 	go test -coverpkg=./... -coverprofile=cover.out ./...
 	go tool cover -func=cover.out
 
+.PHONY: lambda
+lambda: ## build the functions for AWS Lambda into dist/lambda, with CONFIG=baton.yaml in them if it is given
+	go run ./internal/lambdazip -out dist/lambda $(if $(CONFIG),-config $(CONFIG))
+
+.PHONY: lambda-check
+lambda-check: ## build the functions for AWS Lambda and measure their size, cold start and memory
+	go test -count=1 -run '^TestAColdStartIsQuickAndSmall$$' ./internal/lambdatest -v -cold-start=$(COLDSTART)
+
 .PHONY: check
 check: tidy-check vet fmt-check lint infra-check ## all that can be said without running the code; CI runs this and test
+
+.PHONY: infra
+infra: ## check, test and plan the Terraform code (needs terraform and its providers)
+	@infra/terraform/check
 
 .PHONY: lint
 lint: $(GOLANGCI) ## run the linters of .golangci.yml
@@ -74,7 +90,7 @@ fmt: $(GOLANGCI) ## format the Go files
 
 .PHONY: clean
 clean: ## remove what make built, its tools included
-	rm -rf bin .bin cover.out
+	rm -rf bin .bin dist cover.out
 
 # The parts of check.
 
@@ -89,7 +105,7 @@ fmt-check: $(GOLANGCI)
 	$(GOLANGCI) fmt --diff
 
 infra-check:
-	@if [ -d infra ]; then terraform fmt -check -recursive infra; fi
+	@infra/terraform/check --without-providers
 
 $(GOLANGCI):
 	@echo "building golangci-lint $(GOLANGCI_VERSION) once; this takes a few minutes"

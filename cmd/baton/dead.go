@@ -10,8 +10,12 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
 	"baton.dev/baton/events"
 	"baton.dev/baton/internal/bus/natsbus"
+	"baton.dev/baton/internal/bus/sqsbus"
 	"baton.dev/baton/internal/hop"
 )
 
@@ -21,8 +25,27 @@ type deadCommand struct {
 	Redrive deadRedriveCommand `cmd:"" help:"Put dead letters back where they died, under the same id."`
 }
 
-// openDead connects to the chain's dead letters.
-func openDead(ctx context.Context, c *console, f natsFlag) (*natsbus.Bus, func(), error) {
+// deadFlags name the transport whose dead letters are meant.
+type deadFlags struct {
+	natsFlag
+	SQS string `name:"sqs" help:"Start of the queues' URLs, for a chain on SQS." env:"BATON_SQS_URL" placeholder:"URL"`
+}
+
+// deadLetters is a transport, as far as dead letters need one.
+type deadLetters interface {
+	hop.Publisher
+	hop.DeadLetters
+}
+
+// open connects to the transport.
+func (f deadFlags) open(ctx context.Context, c *console) (deadLetters, func(), error) {
+	if f.SQS != "" {
+		cfg, err := config.LoadDefaultConfig(ctx)
+		if err != nil {
+			return nil, nil, fmt.Errorf("dead: %w", err)
+		}
+		return sqsbus.New(sqs.NewFromConfig(cfg), sqsbus.Options{URL: f.SQS}), func() {}, nil
+	}
 	nc, err := natsbus.Connect(ctx, natsbus.ConnectOptions{URL: f.NATS, Name: "baton-dead", Wait: operatorWait, Log: c.log})
 	if err != nil {
 		return nil, nil, err
@@ -35,10 +58,10 @@ func openDead(ctx context.Context, c *console, f natsFlag) (*natsbus.Bus, func()
 	return bus, nc.Close, nil
 }
 
-type deadListCommand struct{ natsFlag }
+type deadListCommand struct{ deadFlags }
 
 func (d deadListCommand) Run(ctx context.Context, c *console) error {
-	bus, done, err := openDead(ctx, c, d.natsFlag)
+	bus, done, err := d.open(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -66,12 +89,12 @@ func (d deadListCommand) Run(ctx context.Context, c *console) error {
 }
 
 type deadShowCommand struct {
-	natsFlag
+	deadFlags
 	ID string `arg:"" help:"Id of the event."`
 }
 
 func (d deadShowCommand) Run(ctx context.Context, c *console) error {
-	bus, done, err := openDead(ctx, c, d.natsFlag)
+	bus, done, err := d.open(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -108,7 +131,7 @@ func whole(e events.Event) ([]byte, error) {
 }
 
 type deadRedriveCommand struct {
-	natsFlag
+	deadFlags
 	IDs []string `arg:"" optional:"" name:"id" help:"Ids of the events."`
 	All bool     `help:"Redrive all of them."`
 }
@@ -117,24 +140,21 @@ func (d deadRedriveCommand) Run(ctx context.Context, c *console) error {
 	if d.All == (len(d.IDs) > 0) {
 		return errors.New("dead redrive: name the ids to redrive, or --all")
 	}
-	bus, done, err := openDead(ctx, c, d.natsFlag)
+	bus, done, err := d.open(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer done()
-	// All are chosen before the first is redriven: one that dies again at once is not redriven again.
-	var chosen []hop.DeadLetter
+	began := time.Now()
+	var errs []error
+	found := map[string]bool{}
 	for l, err := range bus.DeadLetters(ctx) {
 		if err != nil {
 			return err
 		}
-		if d.All || slices.Contains(d.IDs, l.Event.ID) {
-			chosen = append(chosen, l)
+		if !d.All && !slices.Contains(d.IDs, l.Event.ID) || l.Event.Dead != nil && l.Event.Dead.Time.After(began) {
+			continue // another, or one that was redriven just now and died again
 		}
-	}
-	var errs []error
-	found := map[string]bool{}
-	for _, l := range chosen {
 		found[l.Event.ID] = true
 		if err := redrive(ctx, bus, l); err != nil {
 			errs = append(errs, fmt.Errorf("dead redrive: %s: %w", l.Event.ID, err)) // the others need not wait for it
@@ -152,7 +172,7 @@ func (d deadRedriveCommand) Run(ctx context.Context, c *console) error {
 
 // redrive stores the event anew and then forgets the dead letter: a crash between the two leaves it listed, and redriving
 // it again stores nothing twice.
-func redrive(ctx context.Context, bus *natsbus.Bus, l hop.DeadLetter) error {
+func redrive(ctx context.Context, bus deadLetters, l hop.DeadLetter) error {
 	if err := bus.Publish(ctx, l.Event.Redrive()); err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ type Settler interface {
 
 // DeadLetters is where a transport keeps what left the chain. Safe for concurrent calls.
 type DeadLetters interface {
-	// DeadLetters yields the dead letters, oldest first, until one cannot be read.
+	// DeadLetters yields the dead letters, oldest first where the transport keeps an order, until one cannot be read.
 	DeadLetters(ctx context.Context) iter.Seq2[DeadLetter, error]
 	// RemoveDeadLetter forgets the dead letter with the key. One that is not there is no error.
 	RemoveDeadLetter(ctx context.Context, key string) error

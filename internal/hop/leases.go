@@ -80,17 +80,39 @@ func (l *leases) extend(ctx context.Context) {
 		}
 	}
 	l.mu.Unlock()
-	for _, h := range due {
+	atOnce(due, func(h *held) {
 		err := h.Extend(ctx)
 		if err == nil {
 			h.extended = now // read and written by this loop alone, once the delivery is held
-			continue
+			return
 		}
 		l.log.Warn("lease not extended", "id", h.Event.ID, "error", err)
 		if now.Sub(h.extended) >= h.Lease {
 			h.lose()
 		}
+	})
+}
+
+// settlers is how many deliveries are extended or given back at once: a transport may need a round trip for each, and may
+// put together what comes together.
+const settlers = 32
+
+// atOnce calls f for each of the deliveries, several at once, and returns when all have returned.
+func atOnce(all []*held, f func(*held)) {
+	var wg sync.WaitGroup
+	next := make(chan *held)
+	for range min(settlers, len(all)) {
+		wg.Go(func() {
+			for h := range next {
+				f(h)
+			}
+		})
 	}
+	for _, h := range all {
+		next <- h
+	}
+	close(next)
+	wg.Wait()
 }
 
 // handling ties the handler's context to the lease: it ends when the lease is lost.

@@ -151,13 +151,13 @@ func (w *Worker) receive(ctx context.Context, lane *lane) {
 func (w *Worker) drain(waiting []*held) {
 	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
 	defer cancel()
-	for _, h := range waiting {
+	atOnce(waiting, func(h *held) {
 		w.leases.release(h)
 		if h.isLost() {
-			continue // not this worker's to give any more
+			return // not this worker's to give any more
 		}
 		if err := h.Return(ctx, 0); err != nil {
 			w.cfg.Log.Warn("delivery not given back; its lease runs out", "hop", w.cfg.Hop, "id", h.Event.ID, "error", err)
 		}
-	}
+	})
 }

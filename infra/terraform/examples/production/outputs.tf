@@ -1,0 +1,44 @@
+output "endpoint" {
+  description = "The base URL of the API."
+  value       = module.baton.endpoint
+}
+
+output "curl" {
+  description = "A request to send."
+  value       = module.baton.curl
+}
+
+output "queues" {
+  description = "The queues, by lane."
+  value       = module.baton.queues
+}
+
+output "sqs_url" {
+  description = "What the queues' URLs begin with."
+  value       = module.baton.sqs_url
+}
+
+output "functions" {
+  description = "The functions, their versions and logs."
+  value       = module.baton.functions
+}
+
+output "codedeploy" {
+  description = "The CodeDeploy application that infra/terraform/release uses."
+  value       = module.baton.codedeploy
+}
+
+output "alarms" {
+  description = "The alarms, with their headings in docs/runbook.md."
+  value       = module.baton.alarms
+}
+
+output "domain_target" {
+  description = "What a DNS record for the domain must lead to, if it is not made here."
+  value       = module.baton.domain_target
+}
+
+output "releases" {
+  description = "What infra/terraform/release deploys."
+  value       = module.baton.releases
+}

@@ -1,0 +1,33 @@
+# One event source mapping for each queue, so that no lane waits for another and each is held to its own limit.
+
+locals {
+  # How many messages an invocation takes. Schedule and callback take what there is, up to ten. An invocation of infer
+  # is billed while it waits for the model, and ends with the slowest of its calls: so up to 99 calls at once each has
+  # an invocation of its own, and above, where there are 50 invocations or more to take turns, they share.
+  batch = { for name, lane in local.lanes : name => lane.hop == "infer" ? min(10, max(1, floor(lane.calls / 50))) : 10 }
+
+  mappings = { for name, lane in local.lanes : name => {
+    hop   = lane.hop
+    batch = local.batch[name]
+    # For infer, batch × maximum is at most the calls that the lane may make at once. SQS allows 2 to 1000.
+    maximum = min(1000, max(2, floor(lane.hop == "infer"
+      ? lane.calls / local.batch[name]
+      : module.catalog.shares[lane.priority] * { schedule = var.functions.schedule, callback = var.functions.callback }[lane.hop].concurrency
+    )))
+  } }
+}
+
+resource "aws_lambda_event_source_mapping" "lane" {
+  for_each = local.mappings
+
+  event_source_arn        = aws_sqs_queue.lane[each.key].arn
+  function_name           = local.alias[each.value.hop].arn
+  batch_size              = each.value.batch
+  function_response_types = ["ReportBatchItemFailures"]
+
+  scaling_config {
+    maximum_concurrency = each.value.maximum
+  }
+
+  depends_on = [aws_iam_role_policy.function, aws_lambda_function_recursion_config.function]
+}

@@ -1,0 +1,67 @@
+# What must hold between baton.yaml and the variables. All of it is checked before anything is made.
+
+locals {
+  slow_targets = [
+    for name, t in module.catalog.targets : "${name} (${t.timeout} s)" if t.timeout + 15 > var.functions.infer.timeout
+  ]
+  slowest  = max([for t in module.catalog.targets : t.timeout]...)
+  unserved = [for name, t in module.catalog.targets : name if t.api == "simulated"]
+  files    = concat(module.catalog.secret_files.infer, module.catalog.secret_files.callback)
+  named    = toset(concat(module.catalog.secrets.infer, module.catalog.secrets.callback))
+  unknown  = setsubtract(local.named, keys(var.secrets))
+  unused   = setsubtract(keys(var.secrets), local.named)
+  long     = [for lane in keys(local.lanes) : lane if length("${var.name}-${lane}") > 80]
+  narrow   = [for name, t in module.catalog.targets : "${name} (${t.concurrency})" if t.concurrency < 6 && t.api != ""]
+  missing  = [for f in keys(local.functions) : "${f}.zip" if !fileexists("${var.packages}/${f}.zip")]
+
+  # Invocations that may run at once if every queue is full.
+  most_at_once = sum([for m in local.mappings : m.maximum])
+}
+
+resource "terraform_data" "preflight" {
+  lifecycle {
+    precondition {
+      condition     = length(local.missing) == 0
+      error_message = "${var.packages} lacks ${join(", ", local.missing)}: run \"make lambda\" in the root of the project, or set packages to where the zip files are."
+    }
+    precondition {
+      condition     = length(local.slow_targets) == 0
+      error_message = "These targets may take longer than infer is given: ${join(", ", local.slow_targets)}. Infer ends after ${var.functions.infer.timeout} s and needs 15 s around a call: set functions.infer.timeout to at least ${local.slowest + 15}, or lower the targets' timeout in baton.yaml.${local.slowest > 885 ? " Lambda allows 900 s at most: run such a target on Kubernetes." : ""}"
+    }
+    precondition {
+      condition     = length(local.unserved) == 0
+      error_message = "Simulated targets run on a developer's machine only: ${join(", ", local.unserved)}. Run \"baton model\" on a server of yours and name it as a target with api: openai."
+    }
+    precondition {
+      condition     = length(local.files) == 0
+      error_message = "Secrets in files cannot be read on Lambda: ${join(", ", local.files)}. Refer to them as env:NAME in baton.yaml, and map NAME to a Secrets Manager ARN in secrets."
+    }
+    precondition {
+      condition     = length(local.unknown) == 0
+      error_message = "baton.yaml refers to ${join(", ", [for n in local.unknown : "env:${n}"])}, which secrets does not have. Add for each: NAME = \"arn:aws:secretsmanager:…\"."
+    }
+    precondition {
+      condition     = length(local.unused) == 0
+      error_message = "Nothing in baton.yaml refers to ${join(", ", local.unused)}, which secrets has: is a name misspelt? Take out what is not needed, so that no function may read it."
+    }
+    precondition {
+      condition     = length(local.long) == 0
+      error_message = "These queues would have names over SQS's 80 characters: ${join(", ", [for l in local.long : "${var.name}-${l}"])}. Shorten the target's name or the module's."
+    }
+  }
+}
+
+# A warning, not an error: the quota may be raised already without alarms.account_concurrency saying so.
+check "the_account_allows_what_the_queues_may_run" {
+  assert {
+    condition     = local.most_at_once <= 0.9 * var.alarms.account_concurrency
+    error_message = "With every queue full, ${local.most_at_once} invocations may run at once, and the account allows ${var.alarms.account_concurrency}: ingest would be throttled. Ask AWS to raise \"Concurrent executions\" (Lambda) first and set alarms.account_concurrency, or lower the concurrency of targets in baton.yaml."
+  }
+}
+
+check "targets_can_be_held_to_their_concurrency" {
+  assert {
+    condition     = length(local.narrow) == 0
+    error_message = "SQS starts no fewer than two invocations a queue, and a target has three queues: ${join(", ", local.narrow)} may see up to 6 calls at once."
+  }
+}

@@ -1,0 +1,140 @@
+# What each role may do. Each test reads the policies as they will stand in AWS.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+mock_provider "archive" {}
+
+variables {
+  config   = "tests/configs/two.yaml"
+  packages = "tests/packages"
+  canary   = true
+  results  = { mode = "nodes", night = { node_type = "cache.t4g.micro", from = "cron(0 20 ? * * *)", until = "cron(0 6 ? * * *)" } }
+  secrets = {
+    ONE_KEY      = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:baton/one-AbCdEf"
+    SEARCH_WHSEC = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:baton/search-AbCdEf"
+  }
+}
+
+run "no_role_has_a_star_that_it_does_not_need" {
+  command = plan
+
+  # The Describe actions of EC2 know no resources. Nothing else may name all of them.
+  assert {
+    condition = alltrue([
+      for policy in concat(
+        values(aws_iam_role_policy.function)[*].policy, values(aws_iam_role_policy.network)[*].policy,
+        aws_iam_role_policy.codedeploy[*].policy, aws_iam_role_policy.scheduler[*].policy,
+        ) : alltrue([
+          for s in jsondecode(policy).Statement : alltrue([for a in s.Action : startswith(a, "ec2:Describe")])
+          if s.Effect == "Allow" && contains(s.Resource, "*")
+      ])
+    ])
+    error_message = "A statement allows an action on every resource."
+  }
+  assert {
+    condition = alltrue(flatten([
+      for policy in concat(
+        values(aws_iam_role_policy.function)[*].policy, values(aws_iam_role_policy.network)[*].policy,
+        aws_iam_role_policy.codedeploy[*].policy, aws_iam_role_policy.scheduler[*].policy,
+      ) : [for s in jsondecode(policy).Statement : [for a in s.Action : !strcontains(a, "*")] if s.Effect == "Allow"]
+    ]))
+    error_message = "A statement allows actions by a pattern."
+  }
+  assert {
+    condition     = length(concat(values(aws_iam_role_policy.function), values(aws_iam_role_policy.network), aws_iam_role_policy.codedeploy, aws_iam_role_policy.scheduler)) == 10
+    error_message = "There is a role policy that the assertions above do not read."
+  }
+}
+
+run "each_function_touches_only_its_own_queues" {
+  command = plan
+
+  assert {
+    condition = { for f, p in aws_iam_role_policy.function : f => sort(distinct(flatten([
+      for s in jsondecode(p.policy).Statement : [for r in s.Resource : split("-", trimprefix(r, "arn:aws:sqs:eu-central-1:123456789012:baton-"))[0]] if s.Sid == "SendToOutputs"
+      ]))) } == {
+      ingest   = tolist(["schedule"])
+      schedule = tolist(["callback", "dead", "infer", "schedule"])
+      infer    = tolist(["callback", "dead", "infer", "schedule"])
+      callback = tolist(["callback", "dead"])
+    }
+    error_message = "Functions send elsewhere than to their outputs."
+  }
+  assert {
+    condition = jsonencode({ for f, p in aws_iam_role_policy.function : f => distinct(flatten([
+      for s in jsondecode(p.policy).Statement : [for r in s.Resource : split("-", trimprefix(r, "arn:aws:sqs:eu-central-1:123456789012:baton-"))[0]] if s.Sid == "TakeFromInputs"
+    ])) }) == jsonencode({ ingest = [], schedule = ["schedule"], infer = ["infer"], callback = ["callback"] })
+    error_message = "Functions take from elsewhere than their inputs."
+  }
+  assert {
+    condition = alltrue(flatten([for p in aws_iam_role_policy.function : [
+      for s in jsondecode(p.policy).Statement : [for r in s.Resource : contains(values(local.queue_arns), r)] if anytrue([for a in s.Action : startswith(a, "sqs:")])
+    ]]))
+    error_message = "A policy names a queue that there is not, or several by a pattern."
+  }
+  assert {
+    condition     = toset(flatten([for p in aws_iam_role_policy.function : [for s in jsondecode(p.policy).Statement : s.Resource if s.Sid == "TakeFromInputs"]])) == toset([for k, arn in local.queue_arns : arn if k != "dead"])
+    error_message = "Some queue has no function that may take from it."
+  }
+}
+
+run "each_function_reads_only_the_secrets_it_needs" {
+  command = plan
+
+  assert {
+    condition = { for f, p in aws_iam_role_policy.function : f => flatten([for s in jsondecode(p.policy).Statement : s.Resource if contains(s.Action, "secretsmanager:GetSecretValue")]) } == {
+      ingest   = []
+      schedule = []
+      infer    = [var.secrets["ONE_KEY"]]
+      callback = [var.secrets["SEARCH_WHSEC"]]
+    }
+    error_message = "A function may read a secret that it does not need."
+  }
+  assert {
+    condition = { for f, l in aws_lambda_function.function : f => [for n in keys(l.environment[0].variables) : n if endswith(n, "_ARN")] } == {
+      ingest = [], schedule = [], infer = ["ONE_KEY_ARN"], callback = ["SEARCH_WHSEC_ARN"]
+    }
+    error_message = "A function is not told where its secrets are."
+  }
+}
+
+run "each_function_writes_only_its_own_log" {
+  command = plan
+
+  assert {
+    condition = alltrue([for f, p in aws_iam_role_policy.function : [for s in jsondecode(p.policy).Statement : s.Resource if s.Sid == "WriteOwnLog"] == [
+      ["arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/baton-${f}:*"]
+    ]])
+    error_message = "A function may write another's log."
+  }
+}
+
+run "the_code_of_a_function_cannot_use_what_lambda_needs_for_the_network" {
+  command = plan
+
+  assert {
+    condition = alltrue([for f, p in aws_iam_role_policy.network : anytrue([for s in jsondecode(p.policy).Statement :
+      s.Effect == "Deny" && s.Action == ["ec2:*"] && try(s.Condition.ArnEquals["lambda:SourceFunctionArn"], []) == ["arn:aws:lambda:eu-central-1:123456789012:function:baton-${f}"]
+    ])])
+    error_message = "A function's code may make network interfaces."
+  }
+}
+
+run "an_external_results_store_is_read_from_its_secret" {
+  command = plan
+  variables {
+    results = { mode = "external", redis_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:baton/redis-AbCdEf" }
+  }
+
+  assert {
+    condition = alltrue([for p in aws_iam_role_policy.function : anytrue([for s in jsondecode(p.policy).Statement :
+      s.Action == ["secretsmanager:GetSecretValue"] && contains(s.Resource, var.results.redis_url_secret_arn)
+    ])])
+    error_message = "A function may not read the URL of the results store."
+  }
+  assert {
+    condition     = alltrue([for l in aws_lambda_function.function : l.environment[0].variables["BATON_REDIS_URL_ARN"] == var.results.redis_url_secret_arn && !contains(keys(l.environment[0].variables), "BATON_REDIS_URL")])
+    error_message = "A function is not told where the URL of the results store is."
+  }
+}

@@ -1,0 +1,42 @@
+output "lanes" {
+  description = "Every lane of work, by its name (schedule-high, infer-low-openai-main): its hop, priority, target, and calls, which is how many calls of the target may run at once (0 where there is no target)."
+  value       = local.lanes
+
+  precondition {
+    condition     = length(local.listed) == length(distinct(local.listed[*].name))
+    error_message = "${var.config} has two targets of one name: give every target of the file its own. Names: ${join(", ", sort(local.listed[*].name))}."
+  }
+  precondition {
+    condition     = alltrue([for t in local.listed : can(regex("^[a-z0-9_-]{1,64}$", t.name))])
+    error_message = "${var.config} has a target whose name cannot be part of a queue's name: use 1 to 64 of a-z, 0-9, - and _."
+  }
+  precondition {
+    condition     = length(local.listed) > 0
+    error_message = "${var.config} has no target: give each model one place at least where it can be called."
+  }
+}
+
+output "targets" {
+  description = "Every target by its name: model, api, concurrency (calls at once), timeout (of one call, in seconds)."
+  value       = { for name, t in local.targets : name => { model = t.model, api = t.api, concurrency = t.concurrency, timeout = t.timeout } }
+}
+
+output "secrets" {
+  description = "The environment variables that infer and callback read secrets from: the names in env:NAME."
+  value       = { for f, list in local.references : f => sort([for r in list : trimprefix(r, "env:") if startswith(r, "env:")]) }
+}
+
+output "secret_files" {
+  description = "The paths that infer and callback read secrets from: those in file:PATH."
+  value       = { for f, list in local.references : f => sort([for r in list : trimprefix(r, "file:") if startswith(r, "file:")]) }
+}
+
+output "shares" {
+  description = "What part of a whole each priority may use at once: 1 for the heaviest."
+  value       = local.shares
+}
+
+output "longest_retry" {
+  description = "The longest delay between two tries of a callback, in seconds."
+  value       = max(0, [for r in local.retries : local.seconds[r]]...)
+}

@@ -1,0 +1,155 @@
+package awslambda
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"baton.dev/baton/events"
+	"baton.dev/baton/functions/callback"
+	"baton.dev/baton/functions/infer"
+	"baton.dev/baton/functions/schedule"
+	"baton.dev/baton/internal/bus/sqsbus"
+	"baton.dev/baton/internal/catalog"
+	"baton.dev/baton/internal/chain"
+	"baton.dev/baton/internal/hop"
+	"baton.dev/baton/internal/model"
+	"baton.dev/baton/internal/results"
+	"baton.dev/baton/internal/results/rediscells"
+)
+
+// Main serves the function's invocations until Lambda ends the process. It returns, with the exit status, only when the
+// function cannot be served.
+func Main(function events.Hop, getenv func(string) string, stderr io.Writer) int {
+	// net/http logs bytes that a peer sends unasked, past every logger of ours. They are not for a log. What the client of
+	// the Runtime API would log, this package logs itself, and Lambda that a process has ended.
+	log.SetOutput(io.Discard)
+	handler, err := newHandler(context.Background(), function, getenv, stderr)
+	if err != nil {
+		slog.New(slog.NewJSONHandler(stderr, nil)).Error("cannot start", "function", string(function), "error", err)
+		return 1
+	}
+	lambda.StartWithOptions(handler)
+	return 1
+}
+
+// deliveries is how often SQS may hand out a message without an outcome. It must be below the queues' maxReceiveCount, so
+// that the dead letter has its reason. Most of them are no fault of the message: throttling, and waiting for a results
+// store that is away, which the pauses between them bridge for about three hours.
+const deliveries = 50
+
+// callbackTries is beyond the callback's own schedule, which ends in its own dead letter.
+const callbackTries = 1000
+
+// newHandler makes what serves the function's invocations: a handler as package lambda takes it.
+func newHandler(ctx context.Context, function events.Hop, getenv func(string) string, stderr io.Writer) (any, error) {
+	env, err := readEnvironment(getenv)
+	if err != nil {
+		return nil, err
+	}
+	logger := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: env.logLevel})).With("function", string(function))
+	configured, err := loadConfiguration(env.config, function == events.Callback, logger)
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range configured.catalog().Unsupported() {
+		logger.Warn("configuration asks for what this version does not do", "what", u)
+	}
+	account, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("awslambda: AWS configuration: %w", err)
+	}
+	held := newSecrets(getenv, secretsmanager.NewFromConfig(account), logger)
+	url, err := held.resolve("env:BATON_REDIS_URL")
+	if err != nil {
+		return nil, err
+	}
+	redis, err := openRedis(url)
+	if err != nil {
+		return nil, err
+	}
+	p := parts{
+		function: function, env: env, log: logger, catalog: configured.catalog, secrets: held.resolve,
+		queues: sqs.NewFromConfig(account), results: results.New(rediscells.New(redis)),
+		ready: func(ctx context.Context) error { return redis.Ping(ctx).Err() },
+	}
+	logger.Info("started", "version", chain.Version())
+	return p.handler()
+}
+
+// parts is what a function's handler is made of.
+type parts struct {
+	function events.Hop
+	env      environment
+	log      *slog.Logger
+	catalog  func() *catalog.Catalog
+	secrets  func(catalog.Secret) (string, error)
+	queues   *sqs.Client
+	results  *results.Store
+	ready    func(context.Context) error
+}
+
+func (p parts) handler() (any, error) {
+	bus := sqsbus.New(p.queues, sqsbus.Options{URL: p.env.sqsURL})
+	limits := hop.Limits{Deliveries: deliveries}
+	var handle hop.Handler
+	switch p.function {
+	case events.Ingest:
+		c := chain.Config{Bus: bus, Results: p.results, Catalog: p.catalog, Secrets: p.secrets, Log: p.log, Ready: p.ready}
+		return logged(p.log, (&gateway{handler: c.Ingest(), log: p.log, now: time.Now}).handleEither), nil
+	case events.Schedule:
+		handle = schedule.New(schedule.Config{Catalog: p.catalog, Now: time.Now})
+	case events.Infer:
+		clients := model.Clients{catalog.OpenAI: model.NewOpenAI(model.OpenAIConfig{Key: p.secrets})}
+		handle = infer.New(infer.Config{
+			Catalog: p.catalog, Models: &models{Models: clients, log: p.log, now: time.Now}, Results: p.results, Log: p.log,
+		})
+	case events.Callback:
+		limits.Tries = callbackTries
+		handle = callback.New(callback.Config{
+			Catalog: p.catalog, Results: p.results, Secrets: p.secrets, Version: chain.Version(),
+		}).Handle
+	default:
+		return nil, fmt.Errorf("awslambda: there is no function %q", p.function)
+	}
+	processor, err := hop.NewProcessor(hop.ProcessorConfig{
+		Hop: p.function, Handler: handle, Publisher: bus, Limits: limits, Log: p.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c := &consumer{
+		hop: p.function, processor: processor, catalog: p.catalog, client: p.queues, base: p.env.sqsURL, now: time.Now,
+	}
+	return logged(p.log, c.handle), nil
+}
+
+// logged decodes the invocation's event, and logs what is an error of the invocation, which Lambda counts but does not log.
+func logged[In, Out any](
+	logger *slog.Logger, handle func(context.Context, In) (Out, error),
+) func(context.Context, json.RawMessage) (Out, error) {
+	return func(ctx context.Context, payload json.RawMessage) (Out, error) {
+		var in In
+		var out Out
+		err := json.Unmarshal(payload, &in)
+		if err != nil {
+			err = errors.New("awslambda: the event is not of the kind that this function takes")
+		} else {
+			out, err = handle(ctx, in)
+		}
+		if err != nil {
+			logger.Error("invocation failed", "error", err)
+		}
+		return out, err
+	}
+}
