@@ -84,6 +84,24 @@ func TestAnEarlyItemIsHiddenForTheRest(t *testing.T) {
 	}
 }
 
+func TestADelayIsWholeSecondsAndNeverLess(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, events.Schedule, nil, nil)
+	m := &message{client: r.parts.queues, queue: r.queues.URL + "/q", receipt: "r"}
+	for delay, want := range map[time.Duration]int{-time.Second: 0, 0: 0, 1: 1, time.Second: 1, 1001 * time.Millisecond: 2} {
+		if err := m.Return(t.Context(), delay); err != nil {
+			t.Fatal(err)
+		}
+		changes := r.queues.Changes()
+		if got := changes[len(changes)-1].Seconds; got != want {
+			t.Errorf("%v is %d s, want %d", delay, got, want)
+		}
+	}
+	if m.done.Load() {
+		t.Error("what is given back is done")
+	}
+}
+
 func TestReceivesAreNotTries(t *testing.T) {
 	t.Parallel()
 	for count, reason := range map[string]events.Reason{"7": "", "50": "", "51": events.ReasonCrashLoop} {

@@ -11,7 +11,11 @@ import (
 // file takes a second or two.
 const (
 	maxSource = 1 << 20 // bytes
-	maxValues = 200_000 // with aliases expanded: a few that are nested can stand for millions
+	maxValues = 200_000 // with aliases and merges expanded: a few that are nested can stand for millions
+
+	// Of what is said about it.
+	maxFaults   = 1000
+	maxCompared = 50_000 // names of models with one that is not there, to say which may be meant: each takes microseconds
 
 	// Of the text, for the lexer.
 	maxLine   = 64 << 10 // bytes
@@ -24,6 +28,7 @@ const (
 	maxNesting   = 64       // levels: it recurses
 	maxKeys      = 10_000   // of one mapping in block style: it recurses, and copies what follows at each
 	maxEmpty     = 1000     // keys and items without a value: each has all tokens after it moved
+	maxTags      = 100      // one without a value takes what follows as its own, wherever that stands: they nest
 	maxDocuments = 16       // marks of them: it recurses, and copies the rest at each
 	maxPaths     = 32 << 20 // bytes of the keys above a value, for all values together: it keeps them at each
 )
@@ -39,9 +44,11 @@ func outOfBounds(src []byte) *Fault {
 		fault := func(before int, problem string, args ...any) *Fault {
 			return &Fault{Line: number, Column: 1 + utf8.RuneCount(line[:before]), Problem: fmt.Sprintf(problem, args...)}
 		}
+		blank++
 		if len(bytes.Trim(line, " \t")) > 0 {
 			blank = 0
-		} else if blank++; blank > maxBlank {
+		}
+		if blank > maxBlank {
 			return fault(0, "over %d blank lines in a row: remove some", maxBlank)
 		}
 		if len(line) > maxLine {

@@ -29,6 +29,11 @@ type Catalog struct {
 	indexed  index
 }
 
+// Count returns how much the catalog has in words: 1 model, 2 tenants.
+func (c *Catalog) Count() string {
+	return count(len(c.Models), "model") + ", " + count(len(c.Tenants), "tenant")
+}
+
 // Model is a model that callers may name, and where it is to be had.
 type Model struct {
 	ID       string        // 1 to 128 printable ASCII characters, none of them a space, '"' or '%'

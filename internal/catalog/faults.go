@@ -44,6 +44,16 @@ func (f *Faults) All() iter.Seq[Fault] { return slices.Values(f.list) }
 // Len returns how many faults there are; one at least.
 func (f *Faults) Len() int { return len(f.list) }
 
+// Count returns how many faults there are in words: 1 fault, 2 faults.
+func (f *Faults) Count() string { return count(len(f.list), "fault") }
+
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return strconv.Itoa(n) + " " + noun
+}
+
 func sortFaults(list []Fault) {
 	slices.SortStableFunc(list, func(a, b Fault) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))

@@ -7,6 +7,34 @@ import (
 	"testing"
 )
 
+// FuzzParseSimulate looks for a text that is neither refused with its place nor a behaviour within its bounds.
+func FuzzParseSimulate(f *testing.F) {
+	for _, text := range []string{
+		"", "p50: 1s", "{p50: 120ms, p99: 400ms, error_rate: 0.01, tokens: 64, seed: 1}", "p50: 120", "{p50: 1s", "p50: 1s}, {",
+		"p50: 1s} # ", "\n{}", "p50: &a 1s, p99: *a", "[1]", "\"p50", "p50: 1s\n---\n", "<<: {p50: 1s}",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := ParseSimulate(text)
+		if err == nil {
+			if s.P50 < 0 || s.P99 < s.P50 || s.ErrorRate < 0 || s.ErrorRate > 1 || s.Tokens < 1 {
+				t.Fatalf("%q = %+v", text, s)
+			}
+			return
+		}
+		faults, ok := errors.AsType[*Faults](err)
+		if !ok || faults.Len() == 0 || s != (Simulate{}) {
+			t.Fatalf("%q = %+v, %v", text, s, err)
+		}
+		for fault := range faults.All() {
+			if fault.Line < 1 || fault.Column < 1 || fault.Problem == "" || strings.Contains(fault.String(), "\n") {
+				t.Fatalf("fault = %+v", fault)
+			}
+		}
+	})
+}
+
 // FuzzParse looks for a file that makes the loader panic, that it refuses without saying where and why, or that it accepts and
 // the schema does not.
 func FuzzParse(f *testing.F) {

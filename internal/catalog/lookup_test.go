@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -75,6 +76,23 @@ func TestACatalogMadeInCodeCanBeLookedUp(t *testing.T) {
 		t.Errorf("Target = %v, %v, %v", got, of, ok)
 	}
 	equal(t, "models", c.ModelsFor(tenant), []string{"tiny"})
+}
+
+func TestATenantNameThatIsValidIsOneInAFile(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		"search": true, "a.b_c-D": true, "0": true, strings.Repeat("a", 64): true,
+		"": false, "a b": false, "a\n": false, "é": false, "a/b": false, "*": false, strings.Repeat("a", 65): false,
+	} {
+		if got := ValidTenantName(name); got != want {
+			t.Errorf("ValidTenantName(%q) = %v", name, got)
+		}
+		_, err := Parse("f", []byte("models: {m: {targets: [{name: m, api: simulated}]}}\ntenants: {"+strconv.Quote(name)+
+			": {keys: ["+HashKey("k")+"]}}\n"))
+		if (err == nil) != want {
+			t.Errorf("a tenant of the name %q: %v", name, err)
+		}
+	}
 }
 
 func TestCallbackHosts(t *testing.T) {

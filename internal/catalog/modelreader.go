@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -61,14 +62,11 @@ func (r *reader) exists(v value, id string, c *Catalog) {
 	if _, ok := c.Models[id]; ok {
 		return
 	}
-	ids := make([]string, 0, len(c.Models))
-	for known := range c.Models {
-		ids = append(ids, known)
-	}
-	slices.Sort(ids)
-	if near, ok := nearest(id, ids); ok {
-		r.failf(v, "there is no such model: did you mean %s?", near)
-		return
+	if r.compared += len(c.Models); r.compared <= maxCompared {
+		if near, ok := nearest(id, slices.Sorted(maps.Keys(c.Models))); ok {
+			r.failf(v, "there is no such model: did you mean %s?", near)
+			return
+		}
 	}
 	r.failf(v, "there is no such model: add it to models, or remove it here")
 }

@@ -9,8 +9,13 @@ import (
 // unshapely returns the first token at which the tokens are not within the bounds for the parser, or nil.
 func unshapely(tokens token.Tokens) *Fault {
 	var o outline
-	for i, tk := range tokens {
-		if i == maxTokens {
+	taken := 0
+	for _, tk := range tokens {
+		if tk.Type == token.CommentType {
+			continue
+		}
+		taken++
+		if taken > maxTokens {
 			return faultAt(tk, fmt.Sprintf("has over %d keys, values and marks: make it smaller", maxTokens))
 		}
 		o.take(tk)
@@ -29,6 +34,7 @@ type outline struct {
 	path      int // bytes that the keys of all levels add to a path
 	paths     int // the sum of path over the tokens
 	run       int // tags and anchors in a row
+	tags      int
 	empty     int // keys and items without a value
 	documents int // marks of documents
 }
@@ -41,6 +47,7 @@ type level struct {
 	holds  bool // it is a level of its own, and no pair in braces
 	key    int  // bytes that its current key or index adds to a path
 	keys   int
+	asked  bool // its current key began with ? and has no colon yet
 	named  bool // in braces: the current entry has a key
 	valued bool // in braces: the current entry has a value
 }
@@ -60,6 +67,8 @@ func (o *outline) beyond() string {
 		return fmt.Sprintf("is a mapping of over %d keys in block style: put it in braces, or make it smaller", maxKeys)
 	case o.empty > maxEmpty:
 		return fmt.Sprintf("has over %d keys and items without a value: give them one, or remove them", maxEmpty)
+	case o.tags > maxTags:
+		return fmt.Sprintf("has over %d tags, which are not supported: write plain values", maxTags)
 	case o.documents > maxDocuments:
 		return fmt.Sprintf("has over %d marks of documents: the file must have one document", maxDocuments)
 	case o.paths > maxPaths:
@@ -72,8 +81,6 @@ func (o *outline) beyond() string {
 func (o *outline) take(tk *token.Token) {
 	column := tk.Position.Column
 	switch tk.Type {
-	case token.CommentType:
-		return
 	case token.DocumentHeaderType, token.DocumentEndType:
 		o.documents++
 		o.cut(0)
@@ -93,14 +100,18 @@ func (o *outline) take(tk *token.Token) {
 			length += len(tk.Next.Value)
 		}
 		o.key(column, length)
-		o.empty++ // until its value comes
+		o.top().asked = true
+		o.empty++ // until its colon comes
 	case token.MappingValueType:
 		o.colon(tk)
 	default:
 		o.name()
 	}
 	switch {
-	case tk.Type == token.TagType || tk.Type == token.AnchorType:
+	case tk.Type == token.TagType:
+		o.tags++
+		o.run++
+	case tk.Type == token.AnchorType:
 		o.run++
 	case tk.Prev == nil || tk.Prev.Type != token.AnchorType: // it is not the name of an anchor
 		o.run = 0
@@ -159,18 +170,18 @@ func (o *outline) key(column, length int) {
 	}
 	l := o.top()
 	o.path += length - l.key
-	l.key = length
+	l.key, l.asked = length, false
 	l.keys++
 }
 
 func (o *outline) colon(tk *token.Token) {
-	column := tk.Position.Column
-	if start, length, ok := keyBefore(tk); ok {
-		o.key(start, length+around)
-	} else if o.dedent(column, true); o.at(token.MappingValueType, column) {
-		o.empty-- // it is the value of a key that began with ?
+	column, length, ok := keyBefore(tk)
+	o.dedent(column, true)
+	if !ok && o.at(token.MappingValueType, column) && o.top().asked {
+		o.top().asked = false
+		o.empty--
 	} else {
-		o.key(column, around)
+		o.key(column, length+around)
 	}
 	if braces := o.braces(); braces != nil {
 		braces.named = true
@@ -180,15 +191,15 @@ func (o *outline) colon(tk *token.Token) {
 }
 
 // keyBefore returns where the key before a colon begins, with its tag and anchor, and its length. It is not ok where there is
-// none: the colon begins its line, and no text in quotes ends there.
+// none, but the colon begins its line and no text in quotes ends there: then it is about the colon itself.
 func keyBefore(colon *token.Token) (column, length int, ok bool) {
 	key := colon.Prev
 	if key == nil {
-		return 0, 0, false
+		return colon.Position.Column, 0, false
 	}
 	quoted := key.Type == token.SingleQuoteType || key.Type == token.DoubleQuoteType
 	if key.Position.Line < colon.Position.Line && !quoted {
-		return 0, 0, false
+		return colon.Position.Column, 0, false
 	}
 	start := key
 	for before := key.Prev; before != nil && before.Position.Line == key.Position.Line; before = start.Prev {

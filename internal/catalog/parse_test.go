@@ -142,7 +142,7 @@ func TestWhatTheFileSaysIsRead(t *testing.T) {
 		equal(t, "canary", m.Targets[1].Canary, 0.125)
 		equal(t, "seed", c.Models["meta-llama/Llama-3:70b"].Targets[0].Simulate.Seed, uint64(18446744073709551615))
 		equal(t, "retries", c.Callbacks.Retries, []time.Duration{0, 500 * time.Millisecond})
-		equal(t, "body", c.Limits.Body, int64(1<<20))
+		equal(t, "body", c.Limits.Body, int64(1_020_000))
 		equal(t, "priorities", c.Priorities, map[events.Priority]int{events.High: 8, events.Normal: 3, events.Low: 2})
 		equal(t, "rate", tenant.Rate, 0.5)
 		equal(t, "burst", tenant.Burst, 1)
@@ -284,6 +284,18 @@ dir/baton.yaml:3:1: x: unknown key: the keys here are callbacks, limits, models,
 	}
 	equal(t, "JSON", b.String(), `{"file":"dir/baton.yaml","line":2,"column":22,"path":"models[\"gpt-4.5\"].targets",`+
 		`"problem":"is an empty list: give one place at least where the model can be called"}`+"\n")
+}
+
+func TestCountsAreInWords(t *testing.T) {
+	t.Parallel()
+	for src, want := range map[string]string{"": "1 fault", "x: 1\nmodels: {}\n": "2 faults"} {
+		_, err := Parse("f", []byte(src))
+		if faults, ok := errors.AsType[*Faults](err); !ok || faults.Count() != want {
+			t.Errorf("%q has %v: want %s", src, err, want)
+		}
+	}
+	equal(t, "one", parse(t, one).Count(), "1 model, 0 tenants")
+	equal(t, "more", load(t, "testdata/full.yaml").Count(), "3 models, 2 tenants")
 }
 
 func TestLoadNamesTheFileItCannotRead(t *testing.T) {

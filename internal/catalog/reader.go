@@ -16,6 +16,7 @@ type reader struct {
 	file, dir  string // the file's name, and where its relative paths begin; empty: they stay as they are
 	doc        document
 	left       int // values that may still be read
+	compared   int // names, to find one that is near
 	faults     []Fault
 	later      []func() // checks that need all of the file to have been read
 	references []reference
@@ -42,6 +43,13 @@ type fields map[string]func(value)
 type given map[string]value
 
 func (r *reader) failf(v value, format string, args ...any) {
+	switch n := len(r.faults); {
+	case n == maxFaults:
+		r.left = 0
+		format, args = "over %d faults: what else there may be is not looked for", []any{maxFaults}
+	case n > maxFaults:
+		return
+	}
 	r.faults = append(r.faults, Fault{r.file, v.line, v.column, v.path, fmt.Sprintf(format, args...)})
 }
 
@@ -49,10 +57,7 @@ func (r *reader) failf(v value, format string, args ...any) {
 func (r *reader) at(node ast.Node, path string) value {
 	v := value{path: path}
 	v.line, v.column = place(startOf(node))
-	r.left--
-	if r.left == 0 {
-		r.failf(v, "with aliases expanded, the file has over %d values", maxValues)
-	}
+	r.spend(v)
 	for {
 		switch n := node.(type) {
 		case *ast.AnchorNode:
@@ -69,6 +74,14 @@ func (r *reader) at(node ast.Node, path string) value {
 		}
 		v.node = node
 		return v
+	}
+}
+
+// spend counts a value, and reports it if it is the one too many.
+func (r *reader) spend(v value) {
+	r.left--
+	if r.left == 0 {
+		r.failf(v, "with aliases expanded, the file has over %d values", maxValues)
 	}
 }
 
@@ -146,6 +159,10 @@ func (r *reader) entries(v value, want string, longest int) ([]entry, bool) {
 		source.path = v.path
 		more, _ := r.entries(source, "a mapping to merge", longest)
 		for _, e := range more {
+			r.spend(e.at)
+			if r.spent() {
+				break
+			}
 			if _, has := lines[e.key]; !has {
 				lines[e.key] = e.at.line
 				list = append(list, e)

@@ -6,8 +6,9 @@ import (
 	"baton.dev/baton/events"
 )
 
-// maxBody is the most that a broker of this chain can be set to take (NATS: max_payload up to 64 MB).
-const maxBody = 64 << 20
+// maxBody is what fits into an event, with what it says of the request, where NATS takes 1 MiB (max_payload, by default) and
+// 4 KiB of that are kept for a dead letter's attributes.
+const maxBody = 1_020_000
 
 // maxDeadline is that of deadline_seconds in the schema of a request.
 const maxDeadline = 24 * time.Hour
@@ -59,7 +60,7 @@ func (r *reader) callbacks(v value, c *Callbacks) {
 
 func (r *reader) limits(v value, l *Limits) {
 	r.object(v, fields{
-		"body": func(v value) { l.Body = r.bytes(v, maxBody) },
+		"body": func(v value) { l.Body = r.body(v) },
 		"deadline": func(v value) {
 			if l.Deadline = r.positive(v); l.Deadline > maxDeadline {
 				r.failf(v, "is out of range: expected 24h at most")

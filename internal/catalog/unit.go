@@ -131,8 +131,8 @@ func (r *reader) rate(v value) float64 {
 	return n / seconds
 }
 
-// bytes reads a number of bytes from 1 to high, plain or with a unit.
-func (r *reader) bytes(v value, high int64) int64 {
+// body reads a number of bytes, plain or with a unit, up to what an event can carry.
+func (r *reader) body(v value) int64 {
 	const want = "a size such as 256KiB, or a number of bytes"
 	var n int64
 	switch node := v.node.(type) {
@@ -150,9 +150,13 @@ func (r *reader) bytes(v value, high int64) int64 {
 		r.wrong(v, want)
 		return 0
 	}
-	if n < 1 || n > high {
-		r.failf(v, "is out of range: expected 1 byte to %d bytes", high)
-		return 0
+	switch {
+	case n < 1:
+		r.failf(v, "is out of range: expected 1 byte to %d bytes", maxBody)
+	case n > maxBody:
+		r.failf(v, "is out of range: expected %d bytes at most, which fit into an event on NATS (max_payload 1 MiB)", maxBody)
+	default:
+		return n
 	}
-	return n
+	return 0
 }

@@ -182,17 +182,39 @@ func TestTheFirstOfABatchBeginHoweverMuchTheyNeed(t *testing.T) {
 	})
 }
 
+// living is a settler that does nothing once its context has ended, as one that asks a broker does.
+type living struct{ hop.Settler }
+
+func (l living) Return(ctx context.Context, delay time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return l.Settler.Return(ctx, delay)
+}
+
 func TestACanceledBatchIsGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		settled := r.processor(r.bus, whileItWorks(5*time.Second)).Handle(ctx, hop.Batch{Deliveries: r.push(2), AtOnce: 1})
-		if got := kindsOf(settled); !slices.Equal(got, []hop.Kind{hop.Return, hop.Return}) {
-			t.Errorf("settled as %v", got)
+		ds := r.push(2)
+		for i := range ds {
+			ds[i].Settler = living{ds[i].Settler}
+		}
+		begun := 0
+		p := r.processor(r.bus, func(ctx context.Context, in events.Event) ([]events.Event, error) {
+			begun++
+			return whileItWorks(5*time.Second)(ctx, in)
+		})
+		settled := p.Handle(ctx, hop.Batch{Deliveries: ds, AtOnce: 1})
+		if got := kindsOf(settled); !slices.Equal(got, []hop.Kind{hop.Return, hop.Return}) || begun != 1 {
+			t.Errorf("settled as %v, %d begun", got, begun)
 		}
 		if left := r.waiting(); len(left) != 2 || left[0].Tries != 0 || left[1].Tries != 0 {
 			t.Errorf("left are %+v", left)
+		}
+		if took := time.Since(settled[0].Began); took > 2*time.Second {
+			t.Errorf("they came back after %v: by the end of their leases", took)
 		}
 	})
 }

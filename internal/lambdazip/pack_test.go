@@ -70,8 +70,8 @@ func TestTheArchiveIsWhatLambdaWants(t *testing.T) {
 			t.Fatal(err)
 		}
 		text, err := io.ReadAll(entry)
-		if err != nil || f.Name != w.name || f.Mode() != w.mode || string(text) != w.text {
-			t.Errorf("file %d is %s %v %q, %v", i, f.Name, f.Mode(), text, err)
+		if err != nil || f.Name != w.name || f.Mode() != w.mode || string(text) != w.text || !f.Modified.Equal(made) {
+			t.Errorf("file %d is %s %v of %v %q, %v", i, f.Name, f.Mode(), f.Modified, text, err)
 		}
 	}
 }
