@@ -68,6 +68,21 @@ func subject(key string) string { return "$KV." + bucket + "." + key }
 
 // Create implements [results.Cells].
 func (c *Cells) Create(ctx context.Context, key string, value []byte, expires time.Time) ([]byte, error) {
+	for {
+		first, err := c.create(ctx, key, value, expires)
+		if err != nil || first {
+			return nil, err
+		}
+		existing, err := c.Get(ctx, key)
+		if !errors.Is(err, results.ErrNotFound) {
+			return existing, err
+		}
+		// It expired between the two: it is to be had again.
+	}
+}
+
+// create writes the cell, or reports that it has been written.
+func (c *Cells) create(ctx context.Context, key string, value []byte, expires time.Time) (first bool, err error) {
 	// A create is a write that expects no write on the key before it (NATS ADR-8). Its life is in whole seconds (ADR-43).
 	life := max(int64(time.Until(expires)/time.Second), 1)
 	pending, err := c.commit.Start(stream, &nats.Msg{
@@ -78,16 +93,16 @@ func (c *Cells) Create(ctx context.Context, key string, value []byte, expires ti
 		},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("kvcells: %w", err)
+		return false, fmt.Errorf("kvcells: %w", err)
 	}
-	err = pending.Wait(ctx)
-	if err == nil {
-		return nil, nil
+	switch err = pending.Wait(ctx); {
+	case err == nil:
+		return true, nil
+	case written(err):
+		return false, nil
+	default:
+		return false, fmt.Errorf("kvcells: create: %w", err)
 	}
-	if !written(err) {
-		return nil, fmt.Errorf("kvcells: create: %w", err)
-	}
-	return c.Get(ctx, key)
 }
 
 // written reports whether the server refused a create because the key has been written.
