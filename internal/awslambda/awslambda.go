@@ -16,9 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"baton.dev/baton/events"
-	"baton.dev/baton/functions/callback"
-	"baton.dev/baton/functions/infer"
-	"baton.dev/baton/functions/schedule"
 	"baton.dev/baton/internal/bus/sqsbus"
 	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/chain"
@@ -47,9 +44,6 @@ func Main(function events.Hop, getenv func(string) string, stderr io.Writer) int
 // that the dead letter has its reason. Most of them are no fault of the message: throttling, and waiting for a results
 // store that is away, which the pauses between them bridge for about three hours.
 const deliveries = 50
-
-// callbackTries is beyond the callback's own schedule, which ends in its own dead letter.
-const callbackTries = 1000
 
 // newHandler makes what serves the function's invocations: a handler as package lambda takes it.
 func newHandler(ctx context.Context, function events.Hop, getenv func(string) string, stderr io.Writer) (any, error) {
@@ -101,29 +95,21 @@ type parts struct {
 
 func (p parts) handler() (any, error) {
 	bus := sqsbus.New(p.queues, sqsbus.Options{URL: p.env.sqsURL})
-	limits := hop.Limits{Deliveries: deliveries}
-	var handle hop.Handler
-	switch p.function {
-	case events.Ingest:
-		c := chain.Config{Bus: bus, Results: p.results, Catalog: p.catalog, Secrets: p.secrets, Log: p.log, Ready: p.ready}
-		return logged(p.log, (&gateway{handler: c.Ingest(), log: p.log, now: time.Now}).handleEither), nil
-	case events.Schedule:
-		handle = schedule.New(schedule.Config{Catalog: p.catalog, Now: time.Now})
-	case events.Infer:
-		clients := model.Clients{catalog.OpenAI: model.NewOpenAI(model.OpenAIConfig{Key: p.secrets})}
-		handle = infer.New(infer.Config{
-			Catalog: p.catalog, Models: &models{Models: clients, log: p.log, now: time.Now}, Results: p.results, Log: p.log,
-		})
-	case events.Callback:
-		limits.Tries = callbackTries
-		handle = callback.New(callback.Config{
-			Catalog: p.catalog, Results: p.results, Secrets: p.secrets, Version: chain.Version(),
-		}).Handle
-	default:
-		return nil, fmt.Errorf("awslambda: there is no function %q", p.function)
+	clients := model.Clients{catalog.OpenAI: model.NewOpenAI(model.OpenAIConfig{Key: p.secrets})}
+	whole := chain.Config{
+		Bus: bus, Results: p.results, Catalog: p.catalog, Secrets: p.secrets, Log: p.log, Ready: p.ready,
+		Models: &models{Models: clients, log: p.log, now: time.Now},
 	}
+	if p.function == events.Ingest {
+		return logged(p.log, (&gateway{handler: whole.Ingest(), log: p.log, now: time.Now}).handleEither), nil
+	}
+	f, err := whole.Function(p.function)
+	if err != nil {
+		return nil, err
+	}
+	f.Limits.Deliveries = deliveries
 	processor, err := hop.NewProcessor(hop.ProcessorConfig{
-		Hop: p.function, Handler: handle, Publisher: bus, Limits: limits, Log: p.log,
+		Hop: p.function, Handler: f.Handler, Publisher: bus, Limits: f.Limits, Log: p.log,
 	})
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ package chain
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -73,7 +74,7 @@ func (c Config) Run(ctx context.Context, hops ...events.Hop) error {
 	}
 	var run []func(context.Context)
 	for _, h := range hops {
-		f, err := c.function(h)
+		f, err := c.runner(h)
 		if err != nil {
 			return err
 		}
@@ -87,29 +88,47 @@ func (c Config) Run(ctx context.Context, hops ...events.Hop) error {
 	return nil
 }
 
-// function returns what runs the hop.
-func (c Config) function(h events.Hop) (func(context.Context), error) {
+// Function is one function of the chain, for whoever runs it.
+type Function struct {
+	Handler hop.Handler
+	Limits  hop.Limits
+	Close   func() // releases what the handler holds, after its last call
+}
+
+// Function returns the hop's function: schedule, infer or callback.
+func (c Config) Function(h events.Hop) (Function, error) {
+	nothing := func() {}
 	switch h {
+	case events.Schedule:
+		return Function{Handler: schedule.New(schedule.Config{Catalog: c.Catalog, Now: time.Now}), Close: nothing}, nil
 	case events.Infer:
-		return newInferPool(c).run, nil
+		handler := infer.New(infer.Config{Catalog: c.Catalog, Models: c.Models, Results: c.Results, Log: c.Log})
+		return Function{Handler: handler, Close: nothing}, nil
 	case events.Callback:
 		cb := callback.New(callback.Config{Catalog: c.Catalog, Results: c.Results, Secrets: c.Secrets, Version: Version()})
-		w, err := hop.NewWorker(c.worker(h, cb.Handle, "", concurrency, hop.Limits{Tries: callbackTries}))
-		if err != nil {
-			return nil, err
-		}
-		return func(ctx context.Context) {
-			defer cb.Close()
-			w.Run(ctx)
-		}, nil
+		return Function{Handler: cb.Handle, Limits: hop.Limits{Tries: callbackTries}, Close: cb.Close}, nil
 	default:
-		handler := schedule.New(schedule.Config{Catalog: c.Catalog, Now: time.Now})
-		w, err := hop.NewWorker(c.worker(h, handler, "", concurrency, hop.Limits{}))
-		if err != nil {
-			return nil, err
-		}
-		return w.Run, nil
+		return Function{}, fmt.Errorf("chain: there is no function %q that takes events", h)
 	}
+}
+
+// runner returns what runs the hop until its context is done.
+func (c Config) runner(h events.Hop) (func(context.Context), error) {
+	f, err := c.Function(h)
+	if err != nil {
+		return nil, err
+	}
+	if h == events.Infer {
+		return newInferPool(c, f.Handler).run, nil
+	}
+	w, err := hop.NewWorker(c.worker(h, f.Handler, "", concurrency, f.Limits))
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) {
+		defer f.Close()
+		w.Run(ctx)
+	}, nil
 }
 
 // worker returns the configuration of a worker of the hop, over the lanes of every priority.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"baton.dev/baton/events"
-	"baton.dev/baton/functions/infer"
 	"baton.dev/baton/internal/hop"
 )
 
@@ -34,10 +33,10 @@ const (
 	followLeft = 5 * time.Second
 )
 
-func newInferPool(c Config) *inferPool {
+func newInferPool(c Config, handler hop.Handler) *inferPool {
 	return &inferPool{
 		chain:   c,
-		handler: infer.New(infer.Config{Catalog: c.Catalog, Models: c.Models, Results: c.Results, Log: c.Log}),
+		handler: handler,
 		serving: map[string]*served{},
 	}
 }

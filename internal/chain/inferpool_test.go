@@ -60,9 +60,14 @@ func configured(targets ...*catalog.Target) *catalog.Catalog {
 // run runs a pool over the transport until stop, in virtual time.
 func run(t *testing.T, bus memory, models *counting, cat func() *catalog.Catalog) (stop func()) {
 	t.Helper()
-	p := newInferPool(Config{
+	c := Config{
 		Bus: bus, Results: results.New(results.NewMemory()), Catalog: cat, Models: models, Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	f, err := c.Function(events.Infer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newInferPool(c, f.Handler)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
