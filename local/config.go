@@ -44,7 +44,7 @@ func (l *Local) openConfig(o Options) error {
 		return err
 	}
 	for _, w := range watch.Current().Warnings() {
-		o.Log.Warn("configuration", "warning", w)
+		o.Log.Warn("configuration has a warning", "what", w)
 	}
 	watch.Start()
 	l.onStop(watch.Stop)

@@ -41,7 +41,7 @@ func (k checkCommand) Run(c *console) error {
 		}
 		fmt.Fprintf(c.out, "%s\n", text)
 	} else {
-		k.say(c, v, cat)
+		k.say(c, v, cat, faults)
 	}
 	if !v.Valid {
 		return errSaid
@@ -49,7 +49,7 @@ func (k checkCommand) Run(c *console) error {
 	return nil
 }
 
-func (k checkCommand) say(c *console, v verdict, cat *catalog.Catalog) {
+func (k checkCommand) say(c *console, v verdict, cat *catalog.Catalog, faults *catalog.Faults) {
 	for _, f := range v.Faults {
 		fmt.Fprintln(c.out, f)
 	}
@@ -57,8 +57,8 @@ func (k checkCommand) say(c *console, v verdict, cat *catalog.Catalog) {
 		fmt.Fprintln(c.out, "warning:", w)
 	}
 	if v.Valid {
-		fmt.Fprintf(c.out, "%s is valid: %d models, %d tenants.\n", k.File, len(cat.Models), len(cat.Tenants))
+		fmt.Fprintf(c.out, "%s is valid: %s.\n", k.File, cat.Count())
 		return
 	}
-	fmt.Fprintf(c.out, "%s has %d faults.\n", k.File, len(v.Faults))
+	fmt.Fprintf(c.out, "%s has %s.\n", k.File, faults.Count())
 }

@@ -232,7 +232,7 @@ func TestCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if status, out, err := baton(t, "check", good); status != 0 || !strings.Contains(out, "is valid: 1 models, 0 tenants") {
+	if status, out, err := baton(t, "check", good); status != 0 || !strings.Contains(out, "is valid: 1 model, 0 tenants") {
 		t.Errorf("good: exit %d: %s%s", status, out, err)
 	}
 	status, out, _ := baton(t, "check", bad)

@@ -56,8 +56,8 @@ func newHandler(ctx context.Context, function events.Hop, getenv func(string) st
 	if err != nil {
 		return nil, err
 	}
-	for _, u := range configured.catalog().Unsupported() {
-		logger.Warn("configuration asks for what this version does not do", "what", u)
+	for _, w := range configured.catalog().Warnings() {
+		logger.Warn("configuration has a warning", "what", w)
 	}
 	account, err := config.LoadDefaultConfig(ctx)
 	if err != nil {

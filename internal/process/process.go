@@ -54,7 +54,7 @@ func Run(ctx context.Context, function events.Hop, getenv func(string) string, s
 	watch.Start()
 	defer watch.Stop()
 	for _, w := range watch.Current().Warnings() {
-		logger.Warn("configuration", "warning", w)
+		logger.Warn("configuration has a warning", "what", w)
 	}
 
 	nc, err := natsbus.Connect(ctx, natsbus.ConnectOptions{

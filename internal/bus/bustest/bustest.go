@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"baton.dev/baton/events"
@@ -26,6 +27,8 @@ type Transport interface {
 
 // Harness makes transports for the suite.
 type Harness struct {
+	// Virtual runs each case in virtual time ([synctest]): for a transport that is of this process alone.
+	Virtual bool
 	// Lease of a delivery, as the transports are made: long enough that a slow machine keeps it, and short enough to wait for.
 	Lease time.Duration
 	// MaxData is the size of an event's data that is certainly stored, and OverData one that is certainly refused.
@@ -81,6 +84,10 @@ func Run(t *testing.T, h Harness) {
 	for _, c := range cases {
 		t.Run(c.promise, func(t *testing.T) {
 			t.Parallel()
+			if h.Virtual {
+				synctest.Test(t, func(t *testing.T) { c.check(t, h) })
+				return
+			}
 			c.check(t, h)
 		})
 	}

@@ -14,7 +14,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
 	bustest.Run(t, bustest.Harness{
-		Lease: 1500 * time.Millisecond, MaxData: 1 << 20, OverData: 1<<20 + 1,
+		Virtual: true,
+		Lease:   1500 * time.Millisecond, MaxData: 1 << 20, OverData: 1<<20 + 1,
 		Capabilities: bustest.Capabilities{Ordered: true, Deduplicates: true, AckIsFinal: true},
 		Open: func(*testing.T) (bustest.Transport, func() bustest.Transport) {
 			b := membus.New(membus.Options{Lease: 1500 * time.Millisecond, MaxData: 1 << 20})

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const lease = 2 * time.Second
+const lease = 5 * time.Second
 
 func TestConformance(t *testing.T) {
 	for name, syncAlways := range map[string]bool{"sync by interval": false, "sync always with group commit": true} {
