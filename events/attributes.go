@@ -49,6 +49,7 @@ var attributes = []attribute{
 	integer("tries", func(e *Event) *int { return &e.Tries }),
 	integer("copy", func(e *Event) *int { return &e.Copy }),
 	moment("notbefore", func(e *Event) *time.Time { return &e.NotBefore }),
+	flag("shadow", func(e *Event) *bool { return &e.Shadow }),
 	dead("deadhop", func(d *DeadLetter) *string { return (*string)(&d.Hop) }),
 	dead("deadreason", func(d *DeadLetter) *string { return (*string)(&d.Reason) }),
 	dead("deaddetail", func(d *DeadLetter) *string { return &d.Detail }),
@@ -176,6 +177,24 @@ func integer(name string, field func(*Event) *int) attribute {
 				return fmt.Errorf("%q is no whole number from 0 to %d", Text(v), math.MaxInt32)
 			}
 			*field(e) = int(n)
+			return nil
+		},
+	}
+}
+
+func flag(name string, field func(*Event) *bool) attribute {
+	return attribute{
+		name,
+		func(e *Event) any {
+			if *field(e) {
+				return true
+			}
+			return nil
+		},
+		func(e *Event, v any) (err error) {
+			if *field(e), err = strconv.ParseBool(Text(v)); err != nil {
+				return fmt.Errorf("%q is no boolean: want true or false", Text(v))
+			}
 			return nil
 		},
 	}

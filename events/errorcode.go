@@ -19,11 +19,20 @@ const (
 	CodeAttemptsSpent   = "attempts_spent"    // every allowed attempt failed
 	CodeDeadline        = "deadline_exceeded" // the deadline passed while a call was under way, or leaves no time for another
 	CodeExpired         = "expired"           // the deadline passed before the attempt was begun
+	CodeBreakerOpen     = "breaker_open"      // the target is left alone for a while: it was not called
+	CodeBudgetSpent     = "budget_spent"      // what the attempt may cost is more than the tenant's budget has left
 	CodeModelNotOffered = "model_not_offered" // the configuration no longer has the model
 )
 
 // Begun reports whether an attempt that failed with the code was begun: whether a model was called.
-func Begun(code string) bool { return code != CodeExpired && code != CodeTargetGone }
+func Begun(code string) bool {
+	switch code {
+	case CodeExpired, CodeTargetGone, CodeBreakerOpen, CodeBudgetSpent:
+		return false
+	default:
+		return true
+	}
+}
 
 // CallersFault reports whether the code means that the request itself is refused, so that no other target would do.
 func CallersFault(code string) bool {

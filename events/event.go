@@ -67,6 +67,10 @@ type Event struct {
 	Copy      int       // how often this event was stored anew, for another try or by a redrive; 0 at first
 	NotBefore time.Time // a hop that receives the event earlier puts it back until then
 
+	// Shadow marks a copy of a scheduled event that goes to a target only to see how it does: it is called once, its result is
+	// dropped, and nothing follows from it.
+	Shadow bool
+
 	Dead *DeadLetter // set on a dead letter only
 
 	// Extra holds the extension attributes this package has no field for, by name. A value is a string, a bool or an int32;

@@ -75,6 +75,22 @@ func (e Event) Next(hop Hop, t Type, attempt int, now time.Time) Event {
 	return next
 }
 
+// AsShadow returns the copy of a scheduled event that goes to the target as a shadow, not after the given time. It has an id
+// of its own, made from e's.
+func (e Event) AsShadow(target string, expiry time.Time) Event {
+	e.ID += "-shadow"
+	e.Shadow, e.Target, e.Expiry = true, target, expiry
+	e.CallbackURL, e.CacheKey, e.NotBefore = "", "", time.Time{}
+	return e
+}
+
+// Parked returns e as it is stored to wait until the given time. No try is counted.
+func (e Event) Parked(until time.Time) Event {
+	e.Copy++
+	e.NotBefore = until
+	return e
+}
+
 // Again returns e as it is stored for another try, not before the given time.
 func (e Event) Again(notBefore time.Time) Event {
 	e.Tries++

@@ -41,8 +41,39 @@ type Model struct {
 	Cache    time.Duration // how long a result may be reused; 0, the default: never
 	Attempts int           // the most attempts a request may make, over all targets; 1 to 20, default 4
 	Fallback []string      // models to go on with, in order, when every target of this one was tried
-	Targets  []*Target     // one at least
+	Targets  []*Target     // one at least, unless it is a group
+	Group    []Member      // of a model that stands for others: these, each as often as its weight says; then it has no targets
 }
+
+// Member is one of the models that a group stands for.
+type Member struct {
+	Model  string // the id of a model that is no group
+	Weight int    // from 1
+}
+
+// Money is an amount in millionths of whatever unit the prices are in.
+type Money int64
+
+// Price is what a target's tokens cost, in billionths of the unit a token: 10.00 for a million tokens is 10,000.
+type Price struct {
+	Input, Output int64
+}
+
+// Budget is what a tenant may spend in each period, all of UTC. The zero value is no bound.
+type Budget struct {
+	Amount Money
+	Period Period
+}
+
+// Period is how long a budget lasts: hour, day or month.
+type Period string
+
+// The periods.
+const (
+	Hour  Period = "hour"
+	Day   Period = "day"
+	Month Period = "month"
+)
 
 // The strategies, by which a model's targets are chosen.
 const (
@@ -61,7 +92,10 @@ type Target struct {
 	Key         Secret        // the credential; empty: none is sent
 	Weight      int           // share of the model's requests; default 1, 0: only when nothing else is left
 	Canary      float64       // the share of requests, 0 to 1, that it takes whatever the weights; default 0
-	Concurrency int           // calls at once from one process; 1 to 10000, default 64
+	Shadow      float64       // the share of requests, 0 to 1, of which it gets a copy to see how it does; default 0
+	Concurrency int           // calls at once, from all processes together; 1 to 10000, default 64
+	Price       Price         // default: nothing is counted
+	MaxTokens   int           // of output, where a tenant with a budget names no bound; from 1, default 4096
 	Timeout     time.Duration // of one call; default 60s
 	Simulate    *Simulate     // set for simulated targets, nil for others
 }

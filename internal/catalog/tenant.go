@@ -20,6 +20,8 @@ type Tenant struct {
 	Models        []string // model ids, or "*", the default
 	Rate          float64  // requests a second; 0, the default: unlimited
 	Burst         int      // requests at once above the rate; default one second of the rate, 0 where that is unlimited
+	Queued        int      // requests at once that are accepted and have not ended; 0, the default: unlimited
+	Budget        Budget   // default none
 	Secrets       []Secret // whsec_ and whsk_ keys that sign its callbacks, newest first; empty: it has no callbacks
 	CallbackHosts []string // lower-case hosts its callbacks may name, "*.example.com" for any below; empty: any
 }

@@ -11,6 +11,7 @@
 //	Reject(reason, err)  dead letter, for good
 //	RetryAfter(err, d)   again, after d; the try counts
 //	Replace(event)       again, at once, as the event with other data; no try counts
+//	Park(err, until)     again, not before then, stored anew; no try counts
 //	Unavailable(err)     given back, to be tried when this side can; no try counts
 //	any other error      again, after the backoff; the try counts
 package hop

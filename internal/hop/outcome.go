@@ -50,6 +50,18 @@ func (e *replacement) Error() string { return "hop: " + e.event.ID + " goes on w
 // have. No try is counted.
 func Replace(as events.Event) error { return &replacement{as} }
 
+type parking struct {
+	until time.Time
+	err   error
+}
+
+func (e *parking) Error() string { return e.err.Error() }
+func (e *parking) Unwrap() error { return e.err }
+
+// Park says that the event cannot go on before the given time, and that this is nobody's failure: it is stored anew to wait
+// until then, durably, and no try is counted. Whoever parks bounds how often, by the event's expiry.
+func Park(err error, until time.Time) error { return &parking{until, err} }
+
 // panicked is the error of a handler that panicked. The stack is for the log; the message is for the dead letter.
 type panicked struct {
 	value any
@@ -66,6 +78,7 @@ const (
 	Done   Kind = "done"   // the output is stored, the input is settled
 	Retry  Kind = "retry"  // stored anew for another try
 	Dead   Kind = "dead"   // stored as a dead letter
+	Parked Kind = "park"   // stored anew to wait, as it is
 	Return Kind = "return" // given back untouched: it is early, the process drains, or the transport is in trouble
 )
 
@@ -76,6 +89,7 @@ type Outcome struct {
 	Reason events.Reason // of a dead letter
 	Err    error         // nil when done
 	As     *events.Event // of a retry: what goes on instead of the event; nil: the event, with one more try
+	Until  time.Time     // of a parked event
 }
 
 // Limits bounds what is done for one event. The zero value means the defaults.
@@ -108,6 +122,9 @@ func (l Limits) Classify(in events.Event, err error) Outcome {
 	l = l.withDefaults()
 	if r, ok := errors.AsType[*replacement](err); ok {
 		return Outcome{Kind: Retry, Err: err, As: &r.event}
+	}
+	if p, ok := errors.AsType[*parking](err); ok {
+		return Outcome{Kind: Parked, Until: p.until, Err: err}
 	}
 	if _, ok := errors.AsType[*unavailable](err); ok {
 		return Outcome{Kind: Return, Err: err}

@@ -117,6 +117,8 @@ func (p *Processor) settle(ctx context.Context, d Delivery, out []events.Event, 
 			again = o.As.Anew()
 		}
 		out = []events.Event{again}
+	case Parked:
+		out = []events.Event{d.Event.Parked(o.Until)}
 	case Dead:
 		out = []events.Event{d.Event.AsDead(p.deadLetter(o))}
 	case Return:
@@ -168,7 +170,7 @@ func (p *Processor) deadLetter(o Outcome) events.DeadLetter {
 func (p *Processor) report(s Settled) {
 	level := slog.LevelDebug
 	switch s.Outcome.Kind {
-	case Done:
+	case Done, Parked:
 	case Retry, Return:
 		level = slog.LevelInfo
 	case Dead:

@@ -1,0 +1,39 @@
+// Package health is what is known of the targets: how their calls went, and whether a target is to be left alone.
+//
+// The outcomes of attempts feed a breaker for each target, which is closed, open or half-open. What one process sees the
+// others learn through a [Store]; where that is away, each goes on with what it sees itself. Whether a breaker opens is a
+// pure function of what was seen and the time.
+package health
+
+import "time"
+
+// State is that of a target's breaker (M. Nygard, Release It!, 2nd ed., section 5.2).
+type State string
+
+// The states.
+const (
+	Closed   State = "closed"    // calls go through
+	Open     State = "open"      // none does, until a time
+	HalfOpen State = "half_open" // that time is over: a few probes go through, and say what comes next
+)
+
+// Status is what is known of one target. The zero value is a target of which nothing is known: its breaker is closed.
+type Status struct {
+	State State     // "" is Closed
+	Until time.Time // when an open breaker lets the first probe through; zero otherwise
+
+	Attempts   float64       // attempts seen in the last minute or so, by all processes; older ones fade
+	Failures   float64       // those of them that failed through the target's doing
+	Latency    time.Duration // mean of the successful ones, the recent ones more; 0: none is known
+	Rate       float64       // attempts that ended a second, of late
+	RolledBack bool          // it is a canary that did worse than its model's other targets, and gets no more requests
+}
+
+// Outcome is how one attempt at a target ended.
+type Outcome struct {
+	Target  string
+	Code    string        // the error code of package events; "" is success
+	Latency time.Duration // of the call
+	RetryAt time.Time     // when the target says that it will take calls again; zero: it did not say
+	Probe   bool          // the call was a probe
+}
