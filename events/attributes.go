@@ -49,6 +49,7 @@ var attributes = []attribute{
 	integer("tries", func(e *Event) *int { return &e.Tries }),
 	integer("copy", func(e *Event) *int { return &e.Copy }),
 	moment("notbefore", func(e *Event) *time.Time { return &e.NotBefore }),
+	flag("apart", func(e *Event) *bool { return &e.Apart }),
 	flag("shadow", func(e *Event) *bool { return &e.Shadow }),
 	dead("deadhop", func(d *DeadLetter) *string { return (*string)(&d.Hop) }),
 	dead("deadreason", func(d *DeadLetter) *string { return (*string)(&d.Reason) }),

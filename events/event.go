@@ -67,6 +67,8 @@ type Event struct {
 	Copy      int       // how often this event was stored anew, for another try or by a redrive; 0 at first
 	NotBefore time.Time // a hop that receives the event earlier puts it back until then
 
+	// Apart says that a scheduled event waits in its tenant's own lane, since the target's lane is crowded.
+	Apart bool
 	// Shadow marks a copy of a scheduled event that goes to a target only to see how it does: it is called once, its result is
 	// dropped, and nothing follows from it.
 	Shadow bool

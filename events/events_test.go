@@ -82,6 +82,28 @@ func TestNextCarriesTheRequestAndNothingOfTheStep(t *testing.T) {
 	}
 }
 
+func TestAShadowIsAnotherEventThatNothingFollowsFrom(t *testing.T) {
+	t.Parallel()
+	e := requested().Next(events.Schedule, events.Scheduled, 1, at)
+	e.Target, e.CacheKey, e.Apart = "a", "k", true
+	s := e.AsShadow("b", at.Add(time.Minute))
+	if s.ID != e.ID+"-shadow" || !s.Shadow || s.Target != "b" || s.CallbackURL != "" || s.CacheKey != "" || s.Expiry != at.Add(time.Minute) {
+		t.Errorf("the shadow is %+v", s)
+	}
+	if next := s.Next(events.Infer, events.Completed, 1, at); next.Shadow || next.Apart {
+		t.Error("what follows is marked too")
+	}
+}
+
+func TestAParkedEventIsItselfLater(t *testing.T) {
+	t.Parallel()
+	e := requested()
+	p := e.Parked(at.Add(time.Minute))
+	if p.ID != e.ID || p.StorageID() == e.StorageID() || p.Tries != 0 || p.NotBefore != at.Add(time.Minute) {
+		t.Errorf("parked as %+v", p)
+	}
+}
+
 func TestARedrivenDeadLetterIsTheEventItWas(t *testing.T) {
 	t.Parallel()
 	in := requested().Again(at).Again(at)
@@ -103,15 +125,17 @@ func TestLane(t *testing.T) {
 		change func(*events.Event)
 		want   string
 	}{
-		"requested goes to schedule":            {func(*events.Event) {}, "schedule/high"},
-		"attempt_failed goes to schedule":       {func(e *events.Event) { e.Type = events.AttemptFailed }, "schedule/high"},
-		"scheduled goes to its target":          {func(e *events.Event) { e.Type, e.Target = events.Scheduled, "a-1" }, "infer/high/a-1"},
-		"completed goes to callback":            {func(e *events.Event) { e.Type = events.Completed }, "callback/high"},
-		"failed goes to callback":               {func(e *events.Event) { e.Type = events.Failed }, "callback/high"},
-		"scheduled without a target is a fault": {func(e *events.Event) { e.Type = events.Scheduled }, ""},
-		"a target with a dot is a fault":        {func(e *events.Event) { e.Type, e.Target = events.Scheduled, "a.b" }, ""},
-		"another type is a fault":               {func(e *events.Event) { e.Type = "com.example.other" }, ""},
-		"no priority is a fault":                {func(e *events.Event) { e.Priority = "" }, ""},
+		"requested goes to schedule":               {func(*events.Event) {}, "schedule/high"},
+		"attempt_failed goes to schedule":          {func(e *events.Event) { e.Type = events.AttemptFailed }, "schedule/high"},
+		"scheduled goes to its target":             {func(e *events.Event) { e.Type, e.Target = events.Scheduled, "a-1" }, "infer/high/a-1"},
+		"completed goes to callback":               {func(e *events.Event) { e.Type = events.Completed }, "callback/high"},
+		"failed goes to callback":                  {func(e *events.Event) { e.Type = events.Failed }, "callback/high"},
+		"scheduled without a target is a fault":    {func(e *events.Event) { e.Type = events.Scheduled }, ""},
+		"scheduled apart goes to its tenant's own": {func(e *events.Event) { e.Type, e.Target, e.Apart = events.Scheduled, "a", true }, "infer/high/a/search"},
+		"apart without a tenant is a fault":        {func(e *events.Event) { e.Type, e.Target, e.Apart, e.Tenant = events.Scheduled, "a", true, "" }, ""},
+		"a target with a dot is a fault":           {func(e *events.Event) { e.Type, e.Target = events.Scheduled, "a.b" }, ""},
+		"another type is a fault":                  {func(e *events.Event) { e.Type = "com.example.other" }, ""},
+		"no priority is a fault":                   {func(e *events.Event) { e.Priority = "" }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -130,6 +154,7 @@ func TestAttributesAreReadAsTheyAreWritten(t *testing.T) {
 	want := requested().Again(at)
 	want.Target, want.Tried, want.Attempt, want.ErrorCode = "a", []string{"b", "a"}, 2, events.CodeTimeout
 	want.TraceParent, want.TraceState, want.CacheKey, want.CausationID, want.Hops, want.Begun = "p", "s", "c", "x", 9, 1
+	want.Apart, want.Shadow = true, true
 	want.Extra = map[string]any{"a": "é", "b": true, "c": int32(-1)}
 	want = want.AsDead(events.DeadLetter{Hop: events.Infer, Reason: events.ReasonGone, Detail: "d", Time: at})
 	for name, value := range map[string]func(any) any{

@@ -68,7 +68,7 @@ func (e Event) Next(hop Hop, t Type, attempt int, now time.Time) Event {
 	next.Hops = e.Hops + 1
 	next.Tries, next.Copy, next.NotBefore = 0, 0, time.Time{}
 	next.ErrorCode, next.ErrorMessage = "", ""
-	next.Dead = nil
+	next.Dead, next.Apart, next.Shadow = nil, false, false
 	if t == Completed || t == Failed {
 		next.DataSchema = ResultSchemaURI
 	}

@@ -26,18 +26,23 @@ const (
 // Priorities returns every priority, most urgent first.
 func Priorities() []Priority { return []Priority{High, Normal, Low} }
 
-// Lane is one queue of work: the events of one hop and priority, and for infer of one target.
+// Lane is one queue of work: the events of one hop and priority, and for infer of one target. While that is crowded, each
+// tenant's events wait in a lane of its own beside it, so that none waits behind all of another's.
 type Lane struct {
 	Hop      Hop
 	Priority Priority
 	Target   string
+	Tenant   string // of a tenant's own lane
 }
 
-// String returns the lane as hop/priority or hop/priority/target, for logs and metrics.
+// String returns the lane as hop/priority, hop/priority/target or hop/priority/target/tenant, for logs.
 func (l Lane) String() string {
 	s := string(l.Hop) + "/" + string(l.Priority)
 	if l.Target != "" {
 		s += "/" + l.Target
+	}
+	if l.Tenant != "" {
+		s += "/" + l.Tenant
 	}
 	return s
 }
@@ -82,7 +87,14 @@ func (e Event) Lane() (Lane, error) {
 	if !ValidTarget(e.Target) {
 		return Lane{}, fmt.Errorf("events: %s has target %q: want a name of a-z, 0-9, - and _, 64 at most", e.ID, e.Target)
 	}
-	return Lane{Hop: hop, Priority: e.Priority, Target: e.Target}, nil
+	l := Lane{Hop: hop, Priority: e.Priority, Target: e.Target}
+	if e.Apart {
+		if e.Tenant == "" {
+			return Lane{}, fmt.Errorf("events: %s waits apart and names no tenant", e.ID)
+		}
+		l.Tenant = e.Tenant
+	}
+	return l, nil
 }
 
 // ValidTarget reports whether name can name a target: one to 64 of a-z, 0-9, '-' and '_', so that it is one token of a

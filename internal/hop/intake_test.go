@@ -13,7 +13,7 @@ func filled(n int, weights ...int) *intake {
 		lanes = append(lanes, Lane{Lane: events.Lane{Hop: events.Schedule, Priority: events.Priorities()[i]}, Weight: w})
 	}
 	in := newIntake(lanes, n)
-	for _, l := range in.lanes {
+	for _, l := range in.all() {
 		for range n {
 			in.add(l, &held{Delivery: Delivery{Event: events.Event{Priority: l.Priority}}})
 		}
@@ -57,11 +57,11 @@ func TestAnEmptyLaneSavesUpNothing(t *testing.T) {
 	in := filled(50, 1, 1)
 	take(t, in, 100)
 	for range 20 {
-		in.add(in.lanes[1], &held{Delivery: Delivery{Event: events.Event{Priority: events.Normal}}})
+		in.add(in.all()[1], &held{Delivery: Delivery{Event: events.Event{Priority: events.Normal}}})
 	}
 	take(t, in, 10)
 	for range 20 {
-		in.add(in.lanes[0], &held{Delivery: Delivery{Event: events.Event{Priority: events.High}}})
+		in.add(in.all()[0], &held{Delivery: Delivery{Event: events.Event{Priority: events.High}}})
 	}
 	if got := take(t, in, 10); got[events.High] < 4 || got[events.High] > 6 {
 		t.Errorf("took %v, want half of each", got)
@@ -70,7 +70,7 @@ func TestAnEmptyLaneSavesUpNothing(t *testing.T) {
 
 func TestRoomIsAskedForInHalves(t *testing.T) {
 	in := filled(10, 1)
-	l := in.lanes[0]
+	l := in.all()[0]
 	take(t, in, 5)
 	if got := in.room(l); got != 5 {
 		t.Errorf("half empty, the lane takes %d, want 5", got)
@@ -89,7 +89,62 @@ func TestAClosedIntakeHandsOverWhatWaits(t *testing.T) {
 	if _, ok := in.next(); ok {
 		t.Error("a closed intake has a next")
 	}
-	if in.add(in.lanes[0], &held{}) || in.room(in.lanes[0]) != 0 {
+	if in.add(in.all()[0], &held{}) || in.room(in.all()[0]) != 0 {
 		t.Error("a closed intake takes more")
+	}
+}
+
+// apart returns an intake with one priority: a shared lane and those of the tenants, with n deliveries in each.
+func apart(n int, tenants ...string) *intake {
+	lanes := []Lane{{Lane: events.Lane{Hop: events.Infer, Priority: events.Normal, Target: "a"}}}
+	for _, name := range tenants {
+		lanes = append(lanes, Lane{
+			Lane: events.Lane{Hop: events.Infer, Priority: events.Normal, Target: "a", Tenant: name}, Passing: true,
+		})
+	}
+	in := newIntake(lanes, n)
+	for _, l := range in.all() {
+		for range n {
+			in.add(l, &held{Delivery: Delivery{Event: events.Event{Tenant: l.Tenant}}})
+		}
+	}
+	return in
+}
+
+func TestTenantsShareAPriorityAlike(t *testing.T) {
+	in := apart(100, "one", "two")
+	for range 20 {
+		got := map[string]int{}
+		for range 3 {
+			h, _ := in.next()
+			got[h.Event.Tenant]++
+		}
+		if got[""] != 1 || got["one"] != 1 || got["two"] != 1 {
+			t.Fatalf("three turns went to %v, want one each", got)
+		}
+	}
+}
+
+func TestALaneThatLeavesTakesNoTurnWithIt(t *testing.T) {
+	in := apart(4, "one", "two")
+	all := in.all()
+	if in.leave(all[1]) {
+		t.Fatal("a lane left with deliveries in it")
+	}
+	for range 12 {
+		in.next()
+	}
+	if !in.leave(all[1]) || len(in.all()) != 2 {
+		t.Fatal("an empty lane stayed")
+	}
+	if in.open(all[0].Lane) != nil || in.open(all[1].Lane) == nil {
+		t.Error("a lane is open twice, or one that left cannot come back")
+	}
+	in.add(all[0], &held{Delivery: Delivery{Event: events.Event{Tenant: "shared"}}})
+	in.add(all[2], &held{Delivery: Delivery{Event: events.Event{Tenant: "two"}}})
+	a, _ := in.next()
+	b, _ := in.next()
+	if a.Event.Tenant == b.Event.Tenant {
+		t.Errorf("two turns went to %s", a.Event.Tenant)
 	}
 }

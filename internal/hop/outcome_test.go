@@ -34,6 +34,7 @@ func TestClassify(t *testing.T) {
 		"a named delay is kept when it is wrapped":   {0, fmt.Errorf("callback: %w", hop.RetryAfter(fault, time.Hour)), hop.Retry, time.Hour, ""},
 		"a negative delay is none":                   {0, hop.RetryAfter(fault, -time.Hour), hop.Retry, 0, ""},
 		"what is away on this side counts no try":    {2, fmt.Errorf("x: %w", hop.Unavailable(fault)), hop.Return, 0, ""},
+		"what waits for a time counts no try":        {2, fmt.Errorf("x: %w", hop.Park(fault, now)), hop.Parked, 0, ""},
 		"a rejection is a dead letter":               {0, hop.Reject(events.ReasonGone, fault), hop.Dead, 0, events.ReasonGone},
 		"a wrapped rejection is a dead letter":       {0, fmt.Errorf("x: %w", hop.Reject(events.ReasonGone, fault)), hop.Dead, 0, events.ReasonGone},
 		"the last allowed try is a dead letter":      {2, fault, hop.Dead, 0, events.ReasonExhausted},

@@ -13,7 +13,9 @@ import (
 // Lane is a lane that a worker serves, and its share when others have work too.
 type Lane struct {
 	events.Lane
-	Weight int // 0 counts as 1
+	Weight int // 0 counts as 1; of its priority, so the first lane of a priority sets it
+	// Passing lanes are served until nothing came in one wait of the transport: those of tenants that wait apart.
+	Passing bool
 }
 
 // Config of a worker.
@@ -41,6 +43,8 @@ type Worker struct {
 	intake    *intake
 	leases    *leases
 	processor *Processor
+	more      chan Lane     // to serve beside those of the configuration
+	ended     chan struct{} // closed when no more are taken
 }
 
 // NewWorker returns a worker, or an error that says what the configuration lacks.
@@ -71,7 +75,18 @@ func NewWorker(cfg Config) (*Worker, error) {
 		intake:    newIntake(cfg.Lanes, cfg.Prefetch),
 		leases:    newLeases(cfg.Log),
 		processor: processor,
+		more:      make(chan Lane),
+		ended:     make(chan struct{}),
 	}, nil
+}
+
+// Serve makes the worker serve the lane too, unless it does already. It waits for the worker to run, and does nothing once
+// that drains. Each worker serves with one Run.
+func (w *Worker) Serve(lane Lane) {
+	select {
+	case w.more <- lane:
+	case <-w.ended:
+	}
 }
 
 // Run works until ctx is done and then drains: it receives no more, gives back what has not begun, lets what has begun go
@@ -83,7 +98,7 @@ func (w *Worker) Run(ctx context.Context) {
 	var receivers, workers, keeper sync.WaitGroup
 	keep, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
 	keeper.Go(func() { w.leases.run(keep) })
-	for _, lane := range w.intake.lanes {
+	for _, lane := range w.intake.all() {
 		receivers.Go(func() { w.receive(ctx, lane) })
 	}
 	for range w.cfg.Concurrency {
@@ -98,7 +113,16 @@ func (w *Worker) Run(ctx context.Context) {
 		})
 	}
 
-	<-ctx.Done()
+	for ctx.Err() == nil {
+		select {
+		case l := <-w.more:
+			if lane := w.intake.open(l); lane != nil {
+				receivers.Go(func() { w.receive(ctx, lane) })
+			}
+		case <-ctx.Done():
+		}
+	}
+	close(w.ended)
 	// What waits is given back now, and what a receiver still hands in when it returns, after that.
 	w.drain(w.intake.close())
 	grace := time.AfterFunc(w.cfg.Grace, stopWork)
@@ -128,12 +152,17 @@ func (w *Worker) receive(ctx context.Context, lane *lane) {
 		if room == 0 || ctx.Err() != nil {
 			return
 		}
+		came := 0
 		err := w.cfg.Bus.Receive(ctx, lane.Lane.Lane, room, func(d Delivery) {
+			came++
 			h := w.leases.hold(d)
 			if !w.intake.add(lane, h) {
 				w.drain([]*held{h})
 			}
 		})
+		if err == nil && came == 0 && lane.Passing && w.intake.leave(lane) {
+			return
+		}
 		if err == nil || ctx.Err() != nil {
 			continue
 		}

@@ -313,6 +313,66 @@ func TestAReplacedEventGoesOnAtOnceAndCountsNoTry(t *testing.T) {
 	})
 }
 
+func TestAParkedEventWaitsAndCountsNoTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		until := time.Now().Add(time.Hour)
+		stop := r.start(r.bus, func(context.Context, events.Event) ([]events.Event, error) {
+			if time.Now().Before(until) {
+				return nil, hop.Park(errors.New("the target is out"), until)
+			}
+			return nil, nil
+		}, nil)
+		r.publish(requested(1))
+		<-time.After(time.Hour + time.Minute)
+		stop()
+		if got := r.kinds(); !slices.Equal(got, []hop.Kind{hop.Parked, hop.Done}) {
+			t.Fatalf("settled as %v", got)
+		}
+		if last := r.settled[1]; last.In.ID != requested(1).ID || last.In.Tries != 0 || last.In.Copy != 1 || last.Began.Before(until) {
+			t.Errorf("went on as %+v at %v", last.In, last.Began)
+		}
+	})
+}
+
+func TestALaneIsServedWhileThereIsWorkInIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := membus.New(membus.Options{Wait: 20 * time.Second})
+		var handled []string
+		w, err := hop.NewWorker(hop.Config{
+			Hop: events.Infer, Bus: bus, Concurrency: 1, Log: slog.New(slog.DiscardHandler),
+			Lanes: []hop.Lane{{Lane: events.Lane{Hop: events.Infer, Priority: events.Normal, Target: "a"}}},
+			Handler: func(_ context.Context, in events.Event) ([]events.Event, error) {
+				handled = append(handled, in.ID)
+				return nil, nil
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { w.Run(ctx) })
+		own := hop.Lane{Lane: events.Lane{Hop: events.Infer, Priority: events.Normal, Target: "a", Tenant: "t"}, Passing: true}
+		for n := range 2 { // the second time, the lane has been given up
+			e := requested(n).Next(events.Schedule, events.Scheduled, 1, time.Now())
+			e.Target, e.Apart = "a", true
+			if err := bus.Publish(ctx, e); err != nil {
+				t.Fatal(err)
+			}
+			w.Serve(own)
+			w.Serve(own)
+			<-time.After(time.Minute)
+			if len(handled) != n+1 {
+				t.Fatalf("handled %v", handled)
+			}
+		}
+		cancel()
+		running.Wait()
+		w.Serve(own) // of one that has ended, it does nothing
+	})
+}
+
 func TestAnOutputIsStoredThoughTheGraceIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

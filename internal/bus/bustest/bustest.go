@@ -52,6 +52,8 @@ type Capabilities struct {
 	Deduplicates bool
 	// AckIsFinal: an acknowledged delivery never comes again. Instead: it does on rare occasions, as the same event.
 	AckIsFinal bool
+	// Apart: an event that waits apart has a lane of its tenant's own. Instead: it is in the lane of its target.
+	Apart bool
 }
 
 // Run runs the suite.
@@ -78,6 +80,7 @@ func Run(t *testing.T, h Harness) {
 		{"a message that takes its process down is a dead letter", crashLoopIsDead},
 		{"a dead letter that is redriven keeps its id", redriveKeepsID},
 		{"work that is begun survives a shutdown, and other work is given back", shutdownGivesBack},
+		{"what waits apart is received apart, or with the rest", apartIsReached},
 		{"priorities share by weight under backlog and low is not starved", prioritiesShare},
 		{"nothing is lost between many publishers and workers, and nothing repeated that was acknowledged", manyLoseNothing},
 	}

@@ -16,7 +16,7 @@ func TestConformance(t *testing.T) {
 	bustest.Run(t, bustest.Harness{
 		Virtual: true,
 		Lease:   1500 * time.Millisecond, MaxData: 1 << 20, OverData: 1<<20 + 1,
-		Capabilities: bustest.Capabilities{Ordered: true, Deduplicates: true, AckIsFinal: true},
+		Capabilities: bustest.Capabilities{Ordered: true, Deduplicates: true, AckIsFinal: true, Apart: true},
 		Open: func(*testing.T) (bustest.Transport, func() bustest.Transport) {
 			b := membus.New(membus.Options{Lease: 1500 * time.Millisecond, MaxData: 1 << 20})
 			return b, func() bustest.Transport { return b }

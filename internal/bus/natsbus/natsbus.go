@@ -73,6 +73,10 @@ const headroom = 4 << 10
 // pendingCap is the most deliveries of a lane that may be unsettled at once, over all processes.
 const pendingCap = 16384
 
+// idleTenant is how long the consumer of a tenant's own lane is kept that nobody asks: longer than a lease, so that what is
+// unsettled is not handed out twice at once.
+const idleTenant = 5 * time.Minute
+
 // New makes the streams, or brings them to the options, and returns the transport.
 func New(ctx context.Context, nc *nats.Conn, o Options) (*Bus, error) {
 	o = o.withDefaults()
@@ -152,13 +156,19 @@ func (b *Bus) consumer(ctx context.Context, lane events.Lane) (jetstream.Consume
 	if ok {
 		return c, nil
 	}
+	idle := time.Duration(0)
+	if lane.Tenant != "" {
+		idle = idleTenant
+	}
 	c, err := b.js.CreateOrUpdateConsumer(ctx, streamName(lane.Hop), jetstream.ConsumerConfig{
-		Durable:       consumerName(lane),
-		FilterSubject: subject(lane),
-		AckPolicy:     jetstream.AckExplicitPolicy,
-		AckWait:       b.opts.Lease,
-		MaxDeliver:    -1,
-		MaxAckPending: pendingCap,
+		Durable: consumerName(lane),
+		// Tenants come and go: the server forgets the consumer of one that nobody has asked for a while.
+		InactiveThreshold: idle,
+		FilterSubject:     subject(lane),
+		AckPolicy:         jetstream.AckExplicitPolicy,
+		AckWait:           b.opts.Lease,
+		MaxDeliver:        -1,
+		MaxAckPending:     pendingCap,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("natsbus: consumer of %s: %w", lane, err)

@@ -21,7 +21,7 @@ func TestConformance(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bustest.Run(t, bustest.Harness{
 				Lease: lease, MaxData: 1<<20 - 8<<10, OverData: 1 << 20, Texted: true,
-				Capabilities: bustest.Capabilities{Ordered: true, Deduplicates: true, AckIsFinal: true},
+				Capabilities: bustest.Capabilities{Ordered: true, Deduplicates: true, AckIsFinal: true, Apart: true},
 				Open: func(t *testing.T) (bustest.Transport, func() bustest.Transport) {
 					s := natstest.Start(t, syncAlways)
 					open := func() bustest.Transport { return openBus(t, s, syncAlways) }

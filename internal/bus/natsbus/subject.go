@@ -23,7 +23,7 @@ func subjects(h events.Hop) []string {
 	case events.Dead:
 		return []string{subjectPrefix + string(h)}
 	case events.Infer:
-		return []string{subjectPrefix + string(h) + ".*.*", laterPrefix + string(h) + ".*"}
+		return []string{subjectPrefix + string(h) + ".*.*", subjectPrefix + string(h) + ".*.*.*", laterPrefix + string(h) + ".*"}
 	default:
 		return []string{subjectPrefix + string(h) + ".*", laterPrefix + string(h) + ".*"}
 	}
@@ -37,7 +37,32 @@ func subject(l events.Lane) string {
 	if l.Target != "" {
 		s += "." + l.Target
 	}
+	if l.Tenant != "" {
+		s += "." + tenantToken.Replace(l.Tenant)
+	}
 	return s
+}
+
+// tenantToken makes a tenant's name one token of a subject: a name has letters, digits, dots, - and _.
+var tenantToken, tokenTenant = strings.NewReplacer(".", "%2E"), strings.NewReplacer("%2E", ".")
+
+// laneOf returns the lane whose events are stored on the subject, or false if it is none.
+func laneOf(subject string) (events.Lane, bool) {
+	tokens := strings.Split(strings.TrimPrefix(subject, subjectPrefix), ".")
+	l := events.Lane{Hop: events.Hop(tokens[0])}
+	switch n := len(tokens); {
+	case !strings.HasPrefix(subject, subjectPrefix) || n < 2:
+		return events.Lane{}, false
+	case l.Hop == events.Infer && (n == 3 || n == 4):
+		l.Target = tokens[2]
+		if n == 4 {
+			l.Tenant = tokenTenant.Replace(tokens[3])
+		}
+	case l.Hop == events.Infer || n != 2:
+		return events.Lane{}, false
+	}
+	l.Priority = events.Priority(tokens[1])
+	return l, l.Priority.Valid()
 }
 
 // laterSubject returns the subject on which a delayed copy of an event waits: by its storage id, hashed so that any id is
@@ -52,6 +77,9 @@ func consumerName(l events.Lane) string {
 	if l.Target != "" {
 		name += "-" + l.Target
 	}
+	if l.Tenant != "" {
+		name += "@" + tenantToken.Replace(l.Tenant) // a target's name has no @
+	}
 	return name
 }
 
@@ -59,9 +87,8 @@ func consumerName(l events.Lane) string {
 func targetsOf(counts map[string]uint64) []string {
 	var targets []string
 	for s := range counts {
-		tokens := strings.Split(s, ".")
-		if len(tokens) == 4 && !slices.Contains(targets, tokens[3]) {
-			targets = append(targets, tokens[3])
+		if l, ok := laneOf(s); ok && !slices.Contains(targets, l.Target) {
+			targets = append(targets, l.Target)
 		}
 	}
 	slices.Sort(targets)
