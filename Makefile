@@ -8,6 +8,9 @@ BENCHTIME ?= 1s
 CONFIG ?=
 # The longest that a function's cold start may take in make lambda-check, the median of nine.
 COLDSTART ?= 100ms
+# How long make chaos lasts, and how many seeds make simulate runs.
+CHAOS ?= 5m
+SEEDS ?= 100000
 # What make soak repeats, and how often.
 SOAK ?= ./internal/bus/...
 COUNT ?= 20
@@ -42,6 +45,14 @@ test-race: ## run every test under the race detector, in random order (needs a C
 .PHONY: crash
 crash: ## kill real processes under load, and count what was accepted, delivered, repeated and lost
 	go test -count=1 -v -run 'LosesNothing|LoseNothing' ./local
+
+.PHONY: chaos
+chaos: ## kill and restart any process, JetStream servers and Redis too, under load for CHAOS, and count
+	go test -count=1 -v -timeout 60m -run 'TestChaosLosesNothing' ./local -chaos=$(CHAOS)
+
+.PHONY: simulate
+simulate: ## run the chain in simulation with SEEDS seeds
+	go test -count=1 -v -timeout 120m -run 'TestSeeds' ./internal/simulation -seeds=$(SEEDS)
 
 .PHONY: soak
 soak: ## run the transports' conformance suites COUNT times under the race detector (needs a C compiler)

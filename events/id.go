@@ -80,7 +80,7 @@ func (e Event) Next(hop Hop, t Type, attempt int, now time.Time) Event {
 func (e Event) AsShadow(target string, expiry time.Time) Event {
 	e.ID += "-shadow"
 	e.Shadow, e.Target, e.Expiry = true, target, expiry
-	e.CallbackURL, e.CacheKey, e.NotBefore = "", "", time.Time{}
+	e.CallbackURL, e.CacheKey, e.NotBefore, e.Apart = "", "", time.Time{}, false
 	return e
 }
 

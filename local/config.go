@@ -48,7 +48,7 @@ func (l *Local) openConfig(o Options) error {
 	}
 	watch.Start()
 	l.onStop(watch.Stop)
-	l.Catalog = watch.Current
+	l.Catalog, l.secret = watch.Current, watch.Secret
 	return nil
 }
 
@@ -100,6 +100,13 @@ func newReceiver(c *catalog.Catalog, read func(catalog.Secret) (string, error)) 
 			}
 			secrets = append(secrets, s)
 		}
+	}
+	if len(secrets) == 0 { // no tenant has callbacks, so none verifies
+		secret, err := catalog.NewWebhookSecret(rand.Reader)
+		if err != nil {
+			return nil, fmt.Errorf("local: receiver: %w", err)
+		}
+		secrets = append(secrets, secret)
 	}
 	verifier, err := webhook.NewVerifier(secrets)
 	if err != nil {

@@ -120,6 +120,12 @@ func killDuring(t *testing.T, l *ledger, times int, kill func(n int)) {
 // writeConfig writes a configuration with one model m and one tenant, and returns its file, and the tenant's key and secret.
 func writeConfig(t testing.TB, dir, target string) (path, key, secret string) {
 	t.Helper()
+	return writeModels(t, dir, fmt.Sprintf("m: {attempts: 20, targets: [%s]}", target))
+}
+
+// writeModels is writeConfig with the models given.
+func writeModels(t testing.TB, dir string, models ...string) (path, key, secret string) {
+	t.Helper()
 	key, hash, err := catalog.NewKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -131,11 +137,11 @@ func writeConfig(t testing.TB, dir, target string) (path, key, secret string) {
 	path = filepath.Join(dir, "config.yaml")
 	config := fmt.Sprintf(`
 models:
-  m: {attempts: 20, targets: [%s]}
+  %s
 callbacks: {allow_networks: [127.0.0.0/8], allow_http: true, retries: [0s, 1s, 1s, 5s, 5s, 10s, 10s, 30s]}
 tenants:
   t: {keys: [%q], models: ["*"], secrets: [%q]}
-`, target, hash, "file:"+secretFile)
+`, strings.Join(models, "\n  "), hash, "file:"+secretFile)
 	for file, content := range map[string]string{secretFile: secret, path: config} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -168,6 +174,13 @@ func build(t *testing.T, command string) string {
 }
 
 func TestMain(m *testing.M) {
+	// The program of the tests is also what some of them run as a process of its own.
+	for variable, run := range map[string]func(string) error{nodeVariable: runNode, redisVariable: runRedis} {
+		if s := os.Getenv(variable); s != "" {
+			fmt.Fprintln(os.Stderr, run(s))
+			os.Exit(1)
+		}
+	}
 	dir, err := os.MkdirTemp("", "baton-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -190,15 +203,25 @@ type processUnderTest struct {
 // start starts a process and waits until it says that it is ready.
 func start(t *testing.T, path string, env []string, ready string, args ...string) *processUnderTest {
 	t.Helper()
+	p, err := launch(t, path, env, ready, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// launch is start for whoever can go on without the process.
+func launch(t *testing.T, path string, env []string, ready string, args ...string) (*processUnderTest, error) {
+	t.Helper()
 	p := &processUnderTest{t: t, cmd: exec.Command(path, args...), output: &syncBuffer{}, done: make(chan struct{})}
 	p.cmd.Env = env
 	r, w, err := os.Pipe()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	p.cmd.Stdout, p.cmd.Stderr = w, w
 	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	_ = w.Close()
 	isReady := make(chan struct{})
@@ -223,11 +246,11 @@ func start(t *testing.T, path string, env []string, ready string, args ...string
 	select {
 	case <-isReady:
 	case <-p.done:
-		t.Fatalf("%s ended before it was ready:\n%s", filepath.Base(path), p.output.tail(4000))
+		return nil, fmt.Errorf("%s ended before it was ready:\n%s", filepath.Base(path), p.output.tail(4000))
 	case <-time.After(time.Minute):
-		t.Fatalf("%s is not ready after a minute:\n%s", filepath.Base(path), p.output.tail(4000))
+		return nil, fmt.Errorf("%s is not ready after a minute:\n%s", filepath.Base(path), p.output.tail(4000))
 	}
-	return p
+	return p, nil
 }
 
 // kill kills the process with SIGKILL and waits until it is gone.

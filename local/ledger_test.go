@@ -96,6 +96,20 @@ func (l *ledger) load(ctx context.Context, n, clients int) {
 	wg.Wait()
 }
 
+// loadUntil sends requests from some clients at once until loading is done; what is begun then goes on until ctx is.
+func (l *ledger) loadUntil(loading, ctx context.Context, clients int) {
+	var wg sync.WaitGroup
+	for range clients {
+		wg.Go(func() {
+			for loading.Err() == nil {
+				l.send(ctx)
+				pause(loading, 20*time.Millisecond)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // send sends one request until it is accepted: whatever happens to the chain meanwhile, under the same request id.
 func (l *ledger) send(ctx context.Context) {
 	body := fmt.Appendf(nil, `{"request_id":%q,"model_id":"m","prompt":"pass it on","callback_url":%q,"metadata":{"é":"<&>"}}`,

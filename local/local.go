@@ -27,6 +27,7 @@ import (
 	"baton.dev/baton/internal/process"
 	"baton.dev/baton/internal/results"
 	"baton.dev/baton/internal/results/kvcells"
+	"baton.dev/baton/internal/shared"
 	"baton.dev/baton/local/receiver"
 )
 
@@ -54,6 +55,9 @@ type Local struct {
 	RedisURL string
 	Receiver *receiver.Receiver // at URL/_sink
 	Catalog  func() *catalog.Catalog
+
+	stores shared.Stores
+	secret func(catalog.Secret) (string, error)
 
 	stop []func() // in the order they are called
 	once sync.Once
@@ -115,16 +119,22 @@ func (l *Local) run(ctx context.Context, o Options, nc *nats.Conn, listener net.
 	if err != nil {
 		return err
 	}
-	secrets := func(s catalog.Secret) (string, error) { return s.Resolve(o.Getenv) }
+	secrets := l.secret
 	if l.Receiver, err = newReceiver(l.Catalog(), secrets); err != nil {
 		return err
 	}
 	models := newModels(secrets)
 	l.onStop(models.close)
-	counted := metrics.New()
+	counted, kept := metrics.New(), results.New(cells)
+	known, err := shared.New(shared.Config{
+		Stores: l.stores, Catalog: l.Catalog, Results: kept, Depths: bus.Depths, OnBreaker: counted.Breaker, Log: o.Log,
+	})
+	if err != nil {
+		return err
+	}
 	c := chain.Config{
-		Bus: bus, Results: results.New(cells), Catalog: l.Catalog, Secrets: secrets, Models: models.clients(), Log: o.Log,
-		Ready: bus.Ready, Metrics: counted.Handler(),
+		Bus: bus, Results: kept, Catalog: l.Catalog, Secrets: secrets, Models: models.clients(), Log: o.Log, Shared: known,
+		Attempted: counted.Attempted, Ready: bus.Ready, Metrics: counted.Handler(),
 		Observe: func(s hop.Settled) {
 			counted.Observe(s)
 			if o.Observe != nil {

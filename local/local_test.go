@@ -35,6 +35,12 @@ func started(t *testing.T, o local.Options) *local.Local {
 	return l
 }
 
+// startedWith is started with a configuration whose secrets are files.
+func startedWith(t *testing.T, config string) *local.Local {
+	t.Helper()
+	return started(t, local.Options{Config: config})
+}
+
 // call makes one HTTP request of the chain and returns the status and the body.
 func call(t *testing.T, l *local.Local, method, path, body string, header ...string) (int, string) {
 	t.Helper()

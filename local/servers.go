@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"baton.dev/baton/internal/bus/natsbus"
+	"baton.dev/baton/internal/redisstate"
 )
 
 // Sync is when the embedded JetStream forces writes to disk. The zero value is every second.
@@ -121,7 +122,7 @@ func (l *Local) openRedis(o Options) error {
 			return errors.New("local: redis URL: want redis://host:port or rediss://host:port")
 		}
 		l.RedisURL = u.Redacted()
-		return nil
+		return l.connectRedis(o.Redis)
 	}
 	r := miniredis.NewMiniRedis()
 	if err := r.StartAddr("127.0.0.1:0"); err != nil {
@@ -129,6 +130,16 @@ func (l *Local) openRedis(o Options) error {
 	}
 	l.onStop(r.Close)
 	l.RedisURL = "redis://" + r.Addr()
+	return l.connectRedis(l.RedisURL)
+}
+
+func (l *Local) connectRedis(address string) error {
+	client, err := redisstate.Open(address, redisstate.Options{})
+	if err != nil {
+		return fmt.Errorf("local: redis: %w", err)
+	}
+	l.onStop(func() { _ = client.Close() })
+	l.stores = redisstate.Stores(client)
 	return nil
 }
 

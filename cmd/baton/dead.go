@@ -2,12 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
+	"iter"
 	"slices"
-	"text/tabwriter"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -21,7 +20,7 @@ import (
 
 type deadCommand struct {
 	List    deadListCommand    `cmd:"" help:"List the dead letters, oldest first."`
-	Show    deadShowCommand    `cmd:"" help:"Show one with its reason and its whole event."`
+	Show    deadShowCommand    `cmd:"" help:"Show one: why it died, what to do about it, and what it went through."`
 	Redrive deadRedriveCommand `cmd:"" help:"Put dead letters back where they died, under the same id."`
 }
 
@@ -58,123 +57,91 @@ func (f deadFlags) open(ctx context.Context, c *console) (deadLetters, func(), e
 	return bus, nc.Close, nil
 }
 
-type deadListCommand struct{ deadFlags }
+// deadFilter chooses among dead letters. The zero value takes all.
+type deadFilter struct {
+	Hop    string `help:"Only those that died at this function: schedule, infer or callback." placeholder:"HOP"`
+	Reason string `help:"Only those with this reason." placeholder:"REASON"`
+	Tenant string `help:"Only those of this tenant." placeholder:"TENANT"`
+	Since  string `help:"Only those that died since: 2h ago, or a time such as 2026-01-02T15:04:05Z." placeholder:"WHEN"`
+}
 
-func (d deadListCommand) Run(ctx context.Context, c *console) error {
-	bus, done, err := d.open(ctx, c)
+// none reports whether the filter takes all.
+func (f deadFilter) none() bool { return f == deadFilter{} }
+
+// parse returns the filter as a function, or says what is wrong with it.
+func (f deadFilter) parse(now time.Time) (func(events.Event) bool, error) {
+	hops := []events.Hop{events.Schedule, events.Infer, events.Callback}
+	if f.Hop != "" && !slices.Contains(hops, events.Hop(f.Hop)) {
+		return nil, fmt.Errorf("dead: --hop %q: want schedule, infer or callback", f.Hop)
+	}
+	if _, ok := meanings[events.Reason(f.Reason)]; f.Reason != "" && !ok {
+		return nil, fmt.Errorf("dead: --reason %q: want one of %s", f.Reason, strings.Join(reasonWords(), ", "))
+	}
+	since, err := moment(f.Since, now)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer done()
-	table := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tHOP\tREASON\tSINCE\tTRIES\tDETAIL")
-	n := 0
-	for l, err := range bus.DeadLetters(ctx) {
-		if err != nil {
-			return err
-		}
-		n++
-		dead := l.Event.Dead
-		if dead == nil {
-			continue // not written by the chain
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n",
-			l.Event.ID, dead.Hop, dead.Reason, dead.Time.Format(time.RFC3339), l.Event.Tries+1, dead.Detail)
-	}
-	if n == 0 {
-		fmt.Fprintln(c.out, "No dead letters.")
-		return nil
-	}
-	return table.Flush()
+	return func(e events.Event) bool {
+		return (f.Hop == "" || e.Dead.Hop == events.Hop(f.Hop)) &&
+			(f.Reason == "" || e.Dead.Reason == events.Reason(f.Reason)) &&
+			(f.Tenant == "" || e.Tenant == f.Tenant) &&
+			!e.Dead.Time.Before(since)
+	}, nil
 }
 
-type deadShowCommand struct {
-	deadFlags
-	ID string `arg:"" help:"Id of the event."`
+// moment reads a time, or a duration before now. The empty text is the zero time.
+func moment(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return now.Add(-d), nil
+	}
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t, nil
+	}
+	return time.Time{}, fmt.Errorf("dead: --since %q: want a duration such as 2h, or a time such as 2026-01-02T15:04:05Z", text)
 }
 
-func (d deadShowCommand) Run(ctx context.Context, c *console) error {
-	bus, done, err := d.open(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer done()
-	found := false
-	for l, err := range bus.DeadLetters(ctx) {
-		if err != nil {
-			return err
+// errForeign is what stands where a message in the place of dead letters is none.
+var errForeign = errors.New("a message among the dead letters has no mark of one: the chain did not put it there")
+
+// letters yields the dead letters of the chain, and errForeign for each message among them that is none.
+func letters(ctx context.Context, bus hop.DeadLetters) iter.Seq2[hop.DeadLetter, error] {
+	return func(yield func(hop.DeadLetter, error) bool) {
+		for l, err := range bus.DeadLetters(ctx) {
+			if err == nil && l.Event.Dead == nil {
+				err = errForeign
+			}
+			if !yield(l, err) {
+				return
+			}
 		}
-		if l.Event.ID != d.ID {
-			continue
-		}
-		found = true
-		text, err := whole(l.Event)
-		if err != nil {
-			return fmt.Errorf("dead show: %w", err)
-		}
-		fmt.Fprintf(c.out, "%s\n", text)
 	}
-	if !found {
-		return fmt.Errorf("dead show: no dead letter has the id %s", d.ID)
-	}
-	return nil
 }
 
-// whole returns the event as a CloudEvent in JSON, or as much of one as it is: it may have died of being none.
-func whole(e events.Event) ([]byte, error) {
-	if ce, err := e.CloudEvent(); err == nil {
-		return json.MarshalIndent(ce, "", "  ")
+// age returns how long ago a time was, in its two largest units.
+func age(at, now time.Time) string {
+	d := max(now.Sub(at), 0)
+	const day = 24 * time.Hour
+	switch {
+	case at.IsZero():
+		return "-"
+	case d >= day:
+		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
+	case d >= time.Hour:
+		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
+	case d >= time.Minute:
+		return fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second)
+	default:
+		return fmt.Sprintf("%ds", d/time.Second)
 	}
-	parts := map[string]any{"data_base64": e.Data}
-	maps.Insert(parts, e.Attributes())
-	return json.MarshalIndent(parts, "", "  ")
 }
 
-type deadRedriveCommand struct {
-	deadFlags
-	IDs []string `arg:"" optional:"" name:"id" help:"Ids of the events."`
-	All bool     `help:"Redrive all of them."`
-}
-
-func (d deadRedriveCommand) Run(ctx context.Context, c *console) error {
-	if d.All == (len(d.IDs) > 0) {
-		return errors.New("dead redrive: name the ids to redrive, or --all")
+// orDash returns the text, or a dash for none.
+func orDash(text string) string {
+	if text == "" {
+		return "-"
 	}
-	bus, done, err := d.open(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer done()
-	began := time.Now()
-	var errs []error
-	found := map[string]bool{}
-	for l, err := range bus.DeadLetters(ctx) {
-		if err != nil {
-			return err
-		}
-		if !d.All && !slices.Contains(d.IDs, l.Event.ID) || l.Event.Dead != nil && l.Event.Dead.Time.After(began) {
-			continue // another, or one that was redriven just now and died again
-		}
-		found[l.Event.ID] = true
-		if err := redrive(ctx, bus, l); err != nil {
-			errs = append(errs, fmt.Errorf("dead redrive: %s: %w", l.Event.ID, err)) // the others need not wait for it
-			continue
-		}
-		fmt.Fprintln(c.out, "redriven", l.Event.ID)
-	}
-	for _, id := range d.IDs {
-		if !found[id] {
-			errs = append(errs, fmt.Errorf("dead redrive: no dead letter has the id %s", id))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// redrive stores the event anew and then forgets the dead letter: a crash between the two leaves it listed, and redriving
-// it again stores nothing twice.
-func redrive(ctx context.Context, bus deadLetters, l hop.DeadLetter) error {
-	if err := bus.Publish(ctx, l.Event.Redrive()); err != nil {
-		return err
-	}
-	return bus.RemoveDeadLetter(ctx, l.Key)
+	return text
 }

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"github.com/redis/go-redis/v9/logging"
 
 	"baton.dev/baton/internal/chain"
 	"baton.dev/baton/internal/process"
@@ -25,10 +26,11 @@ func main() { os.Exit(start()) }
 func start() int {
 	// net/http logs bytes that a peer sends unasked, past every logger of ours. They are not for a log.
 	log.SetOutput(io.Discard)
+	logging.Disable() // go-redis's own, which knows no levels
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	return run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.Getenv)
+	return run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv)
 }
 
 // commands is what baton can do.
@@ -38,6 +40,7 @@ type commands struct {
 	Send    sendCommand    `cmd:"" help:"Send one request to a running chain."`
 	Watch   watchCommand   `cmd:"" help:"Follow the events of a running chain."`
 	Dead    deadCommand    `cmd:"" help:"List, show and redrive dead letters."`
+	Replay  replayCommand  `cmd:"" help:"Say what a recorded trace would have come to under another configuration."`
 	Model   modelCommand   `cmd:"" help:"Run one simulated OpenAI-compatible model server."`
 	Check   checkCommand   `cmd:"" help:"Say what is wrong with a configuration."`
 	Keygen  keygenCommand  `cmd:"" help:"Make a key and a webhook secret for a tenant."`
@@ -48,6 +51,7 @@ type commands struct {
 
 // console is what a command talks through.
 type console struct {
+	in       io.Reader
 	out, err io.Writer
 	getenv   func(string) string
 	log      *slog.Logger
@@ -57,7 +61,7 @@ type console struct {
 var errSaid = errors.New("said")
 
 // run runs the command and returns the exit status: 0, 1 if it did not succeed, or 2 if it was not understood.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer, getenv func(string) string) (status int) {
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) (status int) {
 	var cmds commands
 	// Kong ends the process for --help; here that is an exit status like any other.
 	type exit int
@@ -94,7 +98,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, getenv fu
 		fmt.Fprintf(stderr, "baton: %v\n", err)
 		return 2
 	}
-	c := &console{out: stdout, err: stderr, getenv: getenv}
+	c := &console{in: stdin, out: stdout, err: stderr, getenv: getenv}
 	c.log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	command.BindTo(ctx, (*context.Context)(nil))
 	switch err := command.Run(c); {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -55,7 +54,7 @@ func (o *output) find(t *testing.T, pattern string) string {
 func baton(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, err output
-	status = run(t.Context(), args, &out, &err, func(string) string { return "" })
+	status = run(t.Context(), args, strings.NewReader(""), &out, &err, func(string) string { return "" })
 	return status, out.String(), err.String()
 }
 
@@ -80,7 +79,7 @@ func upAndRunning(t *testing.T) (url, key, nats, data string) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan int, 1)
 	go func() {
-		done <- run(ctx, []string{"up", "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", "--data", data}, &out, &stderr, func(string) string { return "" })
+		done <- run(ctx, []string{"up", "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", "--data", data}, strings.NewReader(""), &out, &stderr, func(string) string { return "" })
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -143,18 +142,21 @@ func TestDeadLettersAreListedShownAndRedriven(t *testing.T) {
 	if out := list(); !strings.Contains(out, "gone") || !strings.Contains(out, "callback") {
 		t.Errorf("list:\n%s", out)
 	}
-	status, out, _ = baton(t, "dead", "show", "--nats", nats, id)
-	var shown map[string]any
-	if err := json.Unmarshal([]byte(out), &shown); err != nil || status != 0 || shown["id"] != id || shown["deadreason"] != "gone" || shown["deadhop"] != "callback" {
+	status, out, _ = baton(t, "dead", "show", "--json", "--nats", nats, id)
+	var shown struct {
+		ID, Hop, Reason, Remedy, DiedAt string
+		Event                           map[string]any
+	}
+	if err := json.Unmarshal([]byte(strings.ReplaceAll(out, "died_at", "diedat")), &shown); err != nil || status != 0 ||
+		shown.ID != id || shown.Reason != "gone" || shown.Hop != "callback" || shown.Remedy == "" || shown.Event["data"] != nil {
 		t.Errorf("exit %d, %v:\n%s", status, err, out)
 	}
-	first := fmt.Sprint(shown["deadtime"])
-	if status, out, _ := baton(t, "dead", "redrive", "--nats", nats, id); status != 0 || out != "redriven "+id+"\n" {
+	if status, out, _ := baton(t, "dead", "redrive", "--nats", nats, id); status != 0 || out != "redriven "+id+"\n1 dead letter redriven.\n" {
 		t.Errorf("exit %d: %s", status, out)
 	}
 	// It is tried anew, under the same id, and its receiver is gone still.
 	for {
-		if _, out, _ := baton(t, "dead", "show", "--nats", nats, id); strings.Contains(out, "deadtime") && !strings.Contains(out, first) {
+		if _, out, _ := baton(t, "dead", "show", "--json", "--nats", nats, id); strings.Contains(out, "died_at") && !strings.Contains(out, shown.DiedAt) {
 			break
 		}
 		if t.Context().Err() != nil {
@@ -179,7 +181,9 @@ func TestWatchFollowsTheEvents(t *testing.T) {
 			args = append(args, "--json")
 		}
 		done := make(chan int, 1)
-		go func() { done <- run(ctx, args, &out, &stderr, func(string) string { return "" }) }()
+		go func() {
+			done <- run(ctx, args, strings.NewReader(""), &out, &stderr, func(string) string { return "" })
+		}()
 		stderr.find(t, "watching")
 		baton(t, "send", "--url", url, "--key", key, "--model", "llama-3-70b", "--wait", "a secret prompt")
 		for _, step := range []string{"requested", "scheduled", "completed"} {
@@ -204,7 +208,7 @@ func TestModelServes(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan int, 1)
 	go func() {
-		done <- run(ctx, []string{"model", "--listen", "127.0.0.1:0", "--simulate", "{p50: 1ms, p99: 2ms}"}, &out, &stderr, func(string) string { return "" })
+		done <- run(ctx, []string{"model", "--listen", "127.0.0.1:0", "--simulate", "{p50: 1ms, p99: 2ms}"}, strings.NewReader(""), &out, &stderr, func(string) string { return "" })
 	}()
 	url := out.find(t, `at (\S+)`)
 	resp, err := http.Post(url+"/chat/completions", "application/json", strings.NewReader(`{"model":"any","messages":[{"role":"user","content":"hello"}]}`))
@@ -232,7 +236,7 @@ func TestCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if status, out, err := baton(t, "check", good); status != 0 || !strings.Contains(out, "is valid: 1 model, 0 tenants") {
+	if status, out, err := baton(t, "check", good); status != 0 || !strings.Contains(out, "is valid: 1 model, 1 target, 0 tenants") {
 		t.Errorf("good: exit %d: %s%s", status, out, err)
 	}
 	status, out, _ := baton(t, "check", bad)

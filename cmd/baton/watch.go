@@ -3,12 +3,18 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
 	"strings"
 	"time"
 
 	"baton.dev/baton/events"
 	"baton.dev/baton/internal/bus/natsbus"
+	"baton.dev/baton/internal/replay"
 )
 
 // natsFlag names the server of a running chain.
@@ -21,7 +27,20 @@ const operatorWait = 3 * time.Second
 
 type watchCommand struct {
 	natsFlag
-	JSON bool `name:"json" help:"Print each event as a CloudEvent in JSON, a line each."`
+	JSON  bool   `name:"json" help:"Print each event as a CloudEvent in JSON, a line each, with its data." xor:"form"`
+	Trace string `help:"Record a trace for baton replay in a new FILE; - for the output." placeholder:"FILE" xor:"form"`
+}
+
+func (watchCommand) Help() string {
+	return `Follows the events of a running chain, a line each, until Ctrl-C. It listens beside the
+chain and costs it nothing.
+
+  baton watch                          the events as they are published
+  baton watch --trace monday.trace     record what baton replay needs
+
+A trace has the ids of requests, tenants, models and targets, times, tokens and error
+codes; never a prompt, an output or an address. It is JSON, a line a step; the package
+documentation of internal/replay has the format.`
 }
 
 func (w watchCommand) Run(ctx context.Context, c *console) error {
@@ -30,16 +49,46 @@ func (w watchCommand) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	defer nc.Close()
-	fmt.Fprintln(c.err, "watching", nc.ConnectedUrlRedacted())
 	seen, err := natsbus.Watch(ctx, nc)
 	if err != nil {
 		return err
+	}
+	fmt.Fprintln(c.err, "watching", nc.ConnectedUrlRedacted())
+	if w.Trace != "" {
+		return w.record(c, seen)
 	}
 	for e := range seen {
 		if err := w.print(c, e); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// record writes a trace until there are no more events.
+func (w watchCommand) record(c *console, seen iter.Seq[events.Event]) error {
+	if w.Trace == "-" {
+		return recordTo(c.out, c, seen)
+	}
+	// A file that is there may be a trace that somebody needs, or the middle of one.
+	f, err := os.OpenFile(w.Trace, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("watch: %s is there already: name a new file", w.Trace)
+	}
+	if err != nil {
+		return fmt.Errorf("watch: trace: %w", err)
+	}
+	return errors.Join(recordTo(f, c, seen), f.Close())
+}
+
+func recordTo(out io.Writer, c *console, seen iter.Seq[events.Event]) error {
+	recorder := replay.NewRecorder(out)
+	for e := range seen {
+		if err := recorder.Record(e); err != nil {
+			return fmt.Errorf("watch: %w", err)
+		}
+	}
+	fmt.Fprintf(c.err, "recorded %s of %s\n", counted(recorder.Lines(), "line"), counted(recorder.Requests(), "request"))
 	return nil
 }
 

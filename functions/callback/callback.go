@@ -51,6 +51,11 @@ type Config struct {
 	RootCAs *x509.CertPool // what receivers' certificates are verified by; nil is the system's
 	// Resolver resolves receivers' names; nil is the system's.
 	Resolver *net.Resolver
+	// Transport makes the deliveries, and it is then for it to refuse what may not be reached; nil is one over the network
+	// that reaches only what the catalog in force allows.
+	Transport http.RoundTripper
+	// Ended, if set, is called once it is stored how a request ended, and perhaps again.
+	Ended func(ctx context.Context, in events.Event)
 }
 
 // Callback is the function. [Callback.Handle] is its [hop.Handler].
@@ -60,6 +65,7 @@ type Callback struct {
 	signers signers
 	client  *http.Client
 	agent   string
+	ended   func(context.Context, events.Event)
 	now     func() time.Time
 }
 
@@ -74,12 +80,20 @@ func New(cfg Config) *Callback {
 	if version == "" {
 		version = "dev"
 	}
+	transport := cfg.Transport
+	if transport == nil {
+		transport = egress.New(egress.Config{Policy: policy, Resolver: cfg.Resolver, RootCAs: cfg.RootCAs})
+	}
+	if cfg.Ended == nil {
+		cfg.Ended = func(context.Context, events.Event) {}
+	}
 	return &Callback{
+		ended:   cfg.Ended,
 		catalog: cfg.Catalog,
 		results: cfg.Results,
 		signers: signers{read: cfg.Secrets},
 		client: &http.Client{
-			Transport: egress.New(egress.Config{Policy: policy, Resolver: cfg.Resolver, RootCAs: cfg.RootCAs}),
+			Transport: transport,
 			// A redirect is an answer like any other: a failure.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
@@ -94,6 +108,9 @@ func (c *Callback) Close() { c.client.CloseIdleConnections() }
 // Handle implements [hop.Handler].
 func (c *Callback) Handle(ctx context.Context, in events.Event) ([]events.Event, error) {
 	body, ours, err := c.store(ctx, in)
+	if err == nil && in.Tries == 0 {
+		c.ended(ctx, in)
+	}
 	if err != nil || !ours || in.CallbackURL == "" {
 		return nil, err
 	}

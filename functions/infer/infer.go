@@ -1,20 +1,36 @@
 // Package infer is the function of the chain that calls models: it takes scheduled, makes exactly one attempt at exactly
 // one target, and emits completed, or attempt_failed for schedule to decide what follows. It decides nothing about tries
 // itself.
+//
+// An attempt that is delivered twice is made once. These are its steps, and what a crash between two of them means:
+//
+//	(1) claim the run      durable, once: a request that was canceled, or another run of it, ends here
+//	(2) take the lease     who finds it held parks the event; who finds the outcome emits it again, without a call.
+//	                       A crash after it: the lease runs out, the repeat takes it.
+//	(3) admit              breaker, place at the target, budget, deadline; a refusal is an attempt_failed that was not begun
+//	(4) call               A crash in it or after it: the model may have been paid, and the repeat calls again under the same
+//	                       idempotency key. What was reserved stays reserved until then: it is counted once.
+//	(5) finish the lease   with the outcome, by its fencing token: a worker that stalled and was succeeded is refused here
+//	                       and emits nothing. A crash after it: the repeat finds the outcome.
+//	(6) keep the answer    for equal requests
+//	(7) emit               by the runtime, before the input is acknowledged
+//
+// The lease, the places, the breakers and the answers are shared through stores that may be away. Then each process goes on
+// with what it sees itself; only what a tenant with a budget asks for waits.
 package infer
 
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"baton.dev/baton/events"
 	"baton.dev/baton/internal/catalog"
+	"baton.dev/baton/internal/health"
 	"baton.dev/baton/internal/hop"
+	"baton.dev/baton/internal/lease"
 	"baton.dev/baton/internal/model"
 	"baton.dev/baton/internal/results"
 )
@@ -39,17 +55,61 @@ type Results interface {
 // defaultMaxResult keeps a completed event, with its headers, below the 1 MiB that NATS takes by default (max_payload).
 const defaultMaxResult = 900 << 10
 
-// Config is what the function needs.
+// Config is what the function needs. The fields that are not marked are required.
 type Config struct {
-	Catalog   func() *catalog.Catalog // the configuration as it is now; called once an event
-	Models    Models
-	Results   Results
+	Catalog func() *catalog.Catalog // the configuration as it is now; called once an event
+	Models  Models
+	Results Results
+
+	// Leases keep an attempt to one worker at a time; nil: to one of this process. A [*lease.Leases] is one.
+	Leases Leases
+	// Health knows which targets to leave alone, and learns how attempts end; nil: none. A [*health.Board] is one.
+	Health Health
+	// Places bound the calls of a target at once; nil: nothing does. A [*bulkhead.Bulkhead] is one.
+	//
+	// [*bulkhead.Bulkhead]: https://pkg.go.dev/baton.dev/baton/internal/bulkhead#Bulkhead
+	Places Places
+	// Answers keep what equal requests may be answered with; nil: nothing does. A [*answers.Answers] is one.
+	Answers Answers
+	// Ledger keeps budgets and what attempts cost; nil: nothing is counted. A [*ledger.Memory] is one.
+	Ledger Ledger
+	// Observe, if set, is told how each attempt ended that was begun.
+	Observe func(Attempt)
+
 	MaxResult int              // bytes of a result; 0: 900 KiB. One that is larger is events.CodeOutputTooLarge
 	Now       func() time.Time // nil: time.Now
 	Log       *slog.Logger     // nil: nothing is logged
 }
 
-type function struct{ Config }
+// Leases is where the lease of an attempt is taken. See [lease.Leases.Hold].
+type Leases interface {
+	Hold(ctx context.Context, key string) (*lease.Held, lease.Grant, error)
+}
+
+// Health is what is known of targets. See [health.Board].
+type Health interface {
+	Admit(ctx context.Context, target string) (probe, ok bool)
+	Report(o health.Outcome)
+}
+
+// Places is where a place at a target is taken. Enter waits for one until ctx is done, whose error it then returns.
+type Places interface {
+	Enter(ctx context.Context, target, id string, limit int) (leave func(), err error)
+}
+
+// Attempt is one that was begun, and how it ended.
+type Attempt struct {
+	Target  string
+	Shadow  bool
+	Code    string // "" is success
+	Latency time.Duration
+	Usage   *events.Usage
+}
+
+type function struct {
+	Config
+	alone *lease.Leases // of this process, for when Leases cannot say
+}
 
 // New returns the function.
 func New(c Config) hop.Handler {
@@ -62,7 +122,17 @@ func New(c Config) hop.Handler {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return (&function{c}).handle
+	if c.Observe == nil {
+		c.Observe = func(Attempt) {}
+	}
+	alone, err := lease.New(lease.Config{Store: lease.NewMemory()})
+	if err != nil {
+		panic(err) // it lacks nothing
+	}
+	if c.Leases == nil {
+		c.Leases = alone
+	}
+	return (&function{c, alone}).handle
 }
 
 func (f *function) handle(ctx context.Context, in events.Event) ([]events.Event, error) {
@@ -70,112 +140,17 @@ func (f *function) handle(ctx context.Context, in events.Event) ([]events.Event,
 	if err := json.Unmarshal(in.Data, &req); err != nil {
 		return nil, hop.Reject(events.ReasonUndecodable, fmt.Errorf("infer: decode %s: %w", in.ID, err))
 	}
+	if in.Shadow {
+		return nil, f.shadow(ctx, in, req)
+	}
 	// The claim comes before everything else that ends in an event: a request that was canceled must not be failed.
 	if mine, err := f.claim(ctx, in); err != nil || !mine {
 		return nil, err
 	}
-	out, err := f.attempt(ctx, in, req)
-	if err == nil {
-		return []events.Event{out}, nil
-	}
-	if ctx.Err() != nil {
-		// The attempt did not fail, this process ends: the runtime puts the event back.
-		return nil, fmt.Errorf("infer: call for %s: %w", in.ID, ctx.Err())
-	}
-	if e, ok := errors.AsType[*model.Error](err); ok {
-		return []events.Event{f.failed(ctx, in, e)}, nil
-	}
-	return nil, fmt.Errorf("infer: call for %s: %w", in.ID, err)
-}
-
-// claim reports whether this run of the request may go on. Only a first attempt claims: those after it are of a run that
-// began. A repeat of the same run finds its own claim. What is or may be a repeat goes on unless the request has ended
-// meanwhile: its first delivery then did its work but for the acknowledgement, and another call would be paid for nothing.
-func (f *function) claim(ctx context.Context, in events.Event) (bool, error) {
-	if in.Attempt > 1 {
-		return f.open(ctx, in)
-	}
-	mine := results.Beginning{Run: in.Run, At: f.Now(), Accepted: in.Accepted}
-	stood, err := f.Results.Begin(ctx, in.Subject, mine)
-	switch {
-	case err != nil:
-		return false, hop.Unavailable(fmt.Errorf("infer: claim %s: %w", in.ID, err))
-	case stood.Canceled:
-		f.Log.LogAttrs(ctx, slog.LevelInfo, "request was canceled: not begun", slog.String("id", in.ID))
-		return false, nil
-	case stood.Run != in.Run:
-		f.Log.LogAttrs(ctx, slog.LevelInfo, "another run of the request has begun: this one ends",
-			slog.String("id", in.ID), slog.String("run", in.Run), slog.String("begun", stood.Run))
-		return false, nil
-	case stood.At.Equal(mine.At):
-		return true, nil
-	default:
-		return f.open(ctx, in)
-	}
-}
-
-// open reports whether the request has not ended.
-func (f *function) open(ctx context.Context, in events.Event) (bool, error) {
-	switch _, err := f.Results.Ended(ctx, in.Subject); {
-	case err == nil:
-		f.Log.LogAttrs(ctx, slog.LevelInfo, "request has ended: not called again", slog.String("id", in.ID))
-		return false, nil
-	case !errors.Is(err, results.ErrNotFound):
-		return false, hop.Unavailable(fmt.Errorf("infer: claim %s: %w", in.ID, err))
-	default:
-		return true, nil
-	}
-}
-
-// attempt makes the attempt and returns completed. Its error is a [*model.Error] where the attempt failed.
-func (f *function) attempt(ctx context.Context, in events.Event, req events.Request) (events.Event, error) {
-	start := f.Now()
-	if !in.Expiry.IsZero() && !start.Before(in.Expiry) {
-		return events.Event{}, model.NewError(events.CodeExpired, nil)
-	}
-	target, _, ok := f.Catalog().Target(in.Target)
-	if !ok {
-		return events.Event{}, model.NewError(events.CodeTargetGone, nil)
-	}
-	answer, err := f.Models.Call(ctx, model.Call{
-		Target: target, Request: req, ID: in.ID,
-		TraceParent: in.TraceParent, TraceState: in.TraceState, Expiry: in.Expiry,
-	})
+	o, err := f.once(ctx, in, req)
 	if err != nil {
-		return events.Event{}, err
+		return nil, err
 	}
-	end := f.Now()
-	data, err := result(in, req, answer, start, end).Encode()
-	if err != nil {
-		return events.Event{}, model.NewError(events.CodeUnusableOutput, errors.New("the message cannot be encoded"))
-	}
-	if len(data) > f.MaxResult {
-		return events.Event{}, model.NewError(events.CodeOutputTooLarge, nil)
-	}
-	out := in.Next(events.Infer, events.Completed, in.Attempt, end)
-	out.Data = data
-	return out, nil
-}
-
-// failed returns the event of a failed attempt, and logs why: the event only says what the caller may know.
-func (f *function) failed(ctx context.Context, in events.Event, e *model.Error) events.Event {
-	level := slog.LevelWarn
-	if events.CallersFault(e.Code) || e.Code == events.CodeDeadline || e.Code == events.CodeExpired {
-		level = slog.LevelInfo
-	}
-	attrs := []slog.Attr{
-		slog.String("id", in.ID), slog.String("target", in.Target), slog.String("code", e.Code), slog.Any("err", e),
-	}
-	if !e.RetryAt.IsZero() {
-		attrs = append(attrs, slog.Time("retry_at", e.RetryAt))
-	}
-	f.Log.LogAttrs(ctx, level, "attempt failed", attrs...)
-
-	out := in.Next(events.Infer, events.AttemptFailed, in.Attempt, f.Now())
-	out.ErrorCode, out.ErrorMessage = e.Code, e.Message
-	out.Tried = append(slices.Clone(in.Tried), in.Target)
-	if events.Begun(e.Code) {
-		out.Begun = in.Begun + 1
-	}
-	return out
+	f.keep(ctx, in, o)
+	return []events.Event{f.event(in, o)}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,9 +29,12 @@ func TestCompleted(t *testing.T) {
 	t.Parallel()
 	t.Run("holds the result byte for byte as the callback posts it", func(t *testing.T) {
 		t.Parallel()
-		c := setup(t, answering(200, answer))
-		clock := accepted.Add(1500 * time.Millisecond)
-		c.now = func() time.Time { clock = clock.Add(250 * time.Millisecond); return clock }
+		var passed atomic.Int64
+		c := setup(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			passed.Add(int64(250 * time.Millisecond))
+			answering(200, answer)(w, r)
+		}))
+		c.now = func() time.Time { return accepted.Add(1500*time.Millisecond + time.Duration(passed.Load())) }
 		in := scheduled(t, body, 2)
 		in.Tried, in.Begun = []string{"other"}, 1
 		out := c.one(t, in, events.Completed)
@@ -39,14 +43,14 @@ func TestCompleted(t *testing.T) {
 			`"model_id":"gpt","target":"main","output":"a < b",` +
 			`"message":{"role":"assistant","content":"a < b","x":[1.0,2]},"finish_reason":"stop",` +
 			`"usage":{"prompt_tokens":1,"completion_tokens":3,"total_tokens":4},"cached":false,"attempts":2,` +
-			`"timings":{"accepted_at":"2026-03-01T12:00:00.123456789Z","completed_at":"2026-03-01T12:00:02.123456789Z",` +
-			`"queue_ms":1750,"inference_ms":250},"metadata":{"a":"<2>","z":"1"}}`
+			`"timings":{"accepted_at":"2026-03-01T12:00:00.123456789Z","completed_at":"2026-03-01T12:00:01.873456789Z",` +
+			`"queue_ms":1500,"inference_ms":250},"metadata":{"a":"<2>","z":"1"}}`
 		if string(out.Data) != want {
 			t.Errorf("got  %s\nwant %s", out.Data, want)
 		}
 		if out.ID != in.Subject+"-completed-2" || out.CausationID != in.ID || out.Source != "/baton/infer" ||
 			out.Attempt != 2 || out.DataSchema != events.ResultSchemaURI || out.DataContentType != events.JSON || out.ErrorCode != "" ||
-			!out.Time.Equal(clock) {
+			!out.Time.Equal(c.now()) {
 			t.Errorf("got %+v", out)
 		}
 	})

@@ -32,16 +32,21 @@ type receipt struct{ messageID, requestID string }
 
 // submit takes in one request. The steps are in this order, and this is what a crash (or a lost answer) means:
 //
-//	check              nothing is written yet: the caller repeats, and it is the first time again
-//	(1) accept         writes tenant, ids and digest under the message id, once.
+//	check, refused     nothing is written yet: the caller repeats, and it is the first time again
+//	(1) tally          enters the message id, where the tenant has a bound of what is queued.
+//	                   A crash after it leaves an entry without a request, which counts until the request's deadline, or
+//	                   until the caller repeats and the request ends.
+//	(2) accept         writes tenant, ids and digest under the message id, once.
 //	                   A crash after it leaves an acceptance without an event. Nobody was told 202. When the caller repeats,
-//	                   it finds its own acceptance, still queued, and goes on to (2). If it never does, nothing runs:
-//	                   polling says queued until the acceptance expires.
-//	(2) publish        stores the event, confirmed. A crash after it leaves a request that runs without its caller's
+//	                   it finds its own acceptance, still queued, and goes on to (3). If it never does, nothing runs:
+//	                   polling says queued until the acceptance expires, and the entry counts until the deadline.
+//	(3) publish        stores the event, confirmed. A crash after it leaves a request that runs without its caller's
 //	                   knowledge, as after any lost answer. When the caller repeats, the event has the same id and is
 //	                   stored once; where the transport has forgotten the id, two copies exist, and the one that begins
-//	                   first runs (see results.Beginning).
-//	(3) 202            the caller knows.
+//	                   first runs (see results.Beginning). If it is only the answer that was lost, the entry is taken out
+//	                   again, and the request runs uncounted.
+//	(4) 202            the caller knows. The entry is taken out when the request has ended, by whoever writes that down, or
+//	                   by a cancel; a crash between the two leaves it to the tally itself, which looks when it is full.
 //
 // The other order would let an event run, and end, that nothing can be polled of, and two bodies under one id both run.
 func (s *Server) submit(ctx context.Context, x *exchange, sub submission) (receipt, *problem.Problem) {
@@ -65,41 +70,49 @@ func (s *Server) submit(ctx context.Context, x *exchange, sub submission) (recei
 
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	acceptance := results.Acceptance{
-		Tenant: x.tenant.Name, RequestID: rc.requestID, Model: req.ModelID,
-		Digest: hex.EncodeToString(doc.digest[:]), AcceptedAt: s.now(),
+	now := s.now()
+	e := events.New(x.tenant.Name, req, x.priority(req, sub), body, now, s.deadline(x, req, sub, now))
+	entry, p := s.admit(ctx, x, rc.messageID, e)
+	if p != nil {
+		return receipt{}, p
 	}
-	first, left, p := s.accept(ctx, rc, acceptance)
+	first, stands, p := s.accept(ctx, rc, results.Acceptance{
+		Tenant: x.tenant.Name, RequestID: rc.requestID, Model: req.ModelID,
+		Digest: hex.EncodeToString(doc.digest[:]), AcceptedAt: now,
+	})
+	if p == nil && stands == events.StatusQueued {
+		e.Accepted, e.Expiry = first, s.deadline(x, req, sub, first)
+		e.TraceParent, e.TraceState, e.Extra = sub.traceParent, sub.traceState, sub.extra
+		e.CacheKey = s.cacheKey(x, sub, e)
+		p = s.publish(ctx, e)
+	}
+	s.uncount(ctx, x, rc.messageID, entry, p, stands)
 	if p != nil {
 		return receipt{}, reusedBy(p, given, sub.at)
 	}
-	if !left {
-		return rc, nil
-	}
-	e := events.New(x.tenant.Name, req, x.priority(req, sub), body, acceptance.AcceptedAt, s.deadline(x, req, sub, first))
-	e.Accepted = first
-	e.TraceParent, e.TraceState, e.Extra = sub.traceParent, sub.traceState, sub.extra
-	return rc, s.publish(ctx, e)
+	return rc, nil
 }
 
-// accept writes the acceptance, or finds what was accepted before. It returns when the request was first accepted, and
-// whether the event is left to be published: it is not for one that has begun or ended, whose event was stored evidently.
-func (s *Server) accept(ctx context.Context, rc receipt, a results.Acceptance) (first time.Time, left bool, _ *problem.Problem) {
+// accept writes the acceptance, or finds what was accepted before. It returns when the request was first accepted, and how it
+// stands. Its event is left to be published while it is queued: of one that has begun or ended, it was stored evidently.
+func (s *Server) accept(
+	ctx context.Context, rc receipt, a results.Acceptance,
+) (first time.Time, stands events.Status, _ *problem.Problem) {
 	prior, err := s.cfg.Results.Accept(ctx, rc.messageID, a)
 	if err != nil {
-		return first, false, s.unavailable("accept", rc.messageID, err)
+		return first, "", s.unavailable("accept", rc.messageID, err)
 	}
 	if prior == nil {
-		return a.AcceptedAt, true, nil
+		return a.AcceptedAt, events.StatusQueued, nil
 	}
 	if prior.Digest != a.Digest {
-		return first, false, problem.New(problem.IDReused, "")
+		return first, "", problem.New(problem.IDReused, "")
 	}
 	standing, err := s.cfg.Results.Look(ctx, rc.messageID)
 	if err != nil && !errors.Is(err, results.ErrNotFound) { // it may expire between the two
-		return first, false, s.unavailable("look", rc.messageID, err)
+		return first, "", s.unavailable("look", rc.messageID, err)
 	}
-	return prior.AcceptedAt, standing.Status() == events.StatusQueued, nil
+	return prior.AcceptedAt, standing.Status(), nil
 }
 
 func (s *Server) publish(ctx context.Context, e events.Event) *problem.Problem {

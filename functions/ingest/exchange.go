@@ -76,6 +76,11 @@ func (s *Server) serve(x *exchange, r *http.Request, rt route) *problem.Problem 
 			return p
 		}
 	}
+	if rt.submits {
+		if p := s.limited(x, r); p != nil {
+			return p
+		}
+	}
 	return handle(x, r)
 }
 

@@ -1,8 +1,8 @@
 // Package ingest is the first function of the chain: HTTP in, requested events out.
 //
-// It authenticates a request, checks it whole, makes its ids, stores it durably and only then answers 202. What a caller
-// did wrong it says in RFC 9457 problems that name every bad field at once. It also answers for what became of a request,
-// from the results store, and cancels what has not begun.
+// It authenticates a request, holds it against its tenant's limits, checks it whole, makes its ids, stores it durably and
+// only then answers 202. What a caller did wrong it says in RFC 9457 problems that name every bad field at once. It also
+// answers for what became of a request, from the results store, and cancels what has not begun.
 //
 // The same request again is the same message: the message id is made from the tenant and the request_id, and what stands
 // in the results store under it decides whether anything is left to do. See accept.go for the order of the steps and what
@@ -19,9 +19,13 @@ import (
 	"github.com/google/uuid"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"baton.dev/baton/events"
+	"baton.dev/baton/internal/admission"
 	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/hop"
+	"baton.dev/baton/internal/limit"
 	"baton.dev/baton/internal/results"
+	"baton.dev/baton/internal/tally"
 )
 
 // Config is what a [Server] is made of.
@@ -38,6 +42,22 @@ type Config struct {
 	//
 	// [egress.BlockedError]: https://pkg.go.dev/baton.dev/baton/internal/egress#BlockedError
 	CheckCallback func(*url.URL) error
+	// Limit counts what tenants submit against their rates, and refuses what is too fast. Nil: rates are not looked at.
+	Limit *limit.Limiter
+	// Tally counts the requests of tenants that bound what is queued, and refuses those above. Nil: no bound is looked at.
+	// Whoever writes down that a request ended calls [tally.Tally.Ended] of the same store.
+	Tally *tally.Tally
+	// Admission says how long a request would wait; one that would pass its deadline is refused. Nil: none is.
+	Admission *admission.Gate
+	// Budget says whether a tenant with a budget may spend more; where it cannot say, such tenants wait. Nil: no budget is
+	// looked at.
+	Budget Budget
+	// CacheKey names what determines the answer to a valid request: equal keys, equal answers. It is called for models that
+	// keep answers, unless the caller wants a fresh one. Nil: no answer is kept.
+	CacheKey func(tenant string, m *catalog.Model, r events.Request) string
+	// OnCancel is called after a request was canceled, and again when it is canceled again: others may wait for it. Nil:
+	// nobody does.
+	OnCancel func(ctx context.Context, messageID string)
 	// Ready returns an error while requests cannot be stored; /readyz then answers 503. Nil: always ready.
 	Ready func(context.Context) error
 	// Drain is done when the server is to stop: who waits for a result is answered at once with where the request stands,

@@ -55,8 +55,24 @@ func (s *Server) deleteRequest(x *exchange, r *http.Request) *problem.Problem {
 			status = events.StatusCanceled
 		}
 	}
+	if status == events.StatusCanceled {
+		s.canceled(r.Context(), x)
+	}
 	x.writeJSON(http.StatusOK, state{x.messageID, standing.Accepted.RequestID, status, ""}.json())
 	return nil
+}
+
+// canceled tells those who count on the request that it was canceled: again each time, since the time before may have been
+// cut short.
+func (s *Server) canceled(ctx context.Context, x *exchange) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	defer cancel()
+	if s.cfg.Tally != nil {
+		s.cfg.Tally.Leave(ctx, x.tenant, x.messageID)
+	}
+	if s.cfg.OnCancel != nil {
+		s.cfg.OnCancel(ctx, x.messageID)
+	}
 }
 
 // wait returns where the request stands when it has ended, and at the latest after so long a time, or when the caller is
@@ -103,14 +119,14 @@ func report(messageID string, st results.Standing) []byte {
 	case st.Ended != nil:
 		return st.Ended.Body
 	case st.Status() == events.StatusCanceled:
-		return canceled(messageID, st)
+		return canceledResult(messageID, st)
 	default:
 		return state{messageID, st.Accepted.RequestID, st.Status(), st.Accepted.Model}.json()
 	}
 }
 
-// canceled returns the result of a request that was canceled: no hop made one, so it is made from what was accepted.
-func canceled(messageID string, st results.Standing) []byte {
+// canceledResult returns the result of a request that was canceled: no hop made one, so it is made from what was accepted.
+func canceledResult(messageID string, st results.Standing) []byte {
 	return encode(events.Result{
 		MessageID: messageID, RequestID: st.Accepted.RequestID, Status: events.StatusCanceled, ModelID: st.Accepted.Model,
 		Timings: events.Timings{

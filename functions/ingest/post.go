@@ -40,6 +40,7 @@ func noWait(r *http.Request) *problem.Problem {
 
 // take submits and answers: 202, or with a Prefer header that says so, the result if it is there in time.
 func (s *Server) take(x *exchange, r *http.Request, sub submission) *problem.Problem {
+	sub.fresh = wantsFresh(r.Header)
 	rc, p := s.submit(r.Context(), x, sub)
 	if p != nil {
 		return p

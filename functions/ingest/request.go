@@ -19,6 +19,7 @@ type submission struct {
 	traceParent string
 	traceState  string
 	extra       map[string]any
+	fresh       bool // no answer that was kept will do
 
 	faults []problem.FieldError // of what stands around the body; if there are any, it may be that there is no body
 }

@@ -17,6 +17,7 @@ type route struct {
 	pattern string // for logs: the path, with names in place of ids
 	methods map[string]handler
 	open    bool // to callers without a key
+	submits bool // takes requests, which a tenant's rate is of
 }
 
 const requestPath = "/v1/inferences/" // and a message id
@@ -30,9 +31,9 @@ func (s *Server) routes() (fixed map[string]route, request route) {
 	post := func(h handler) map[string]handler { return map[string]handler{http.MethodPost: h} }
 	fixed = map[string]route{}
 	for _, r := range []route{
-		{pattern: "/v1/inferences", methods: post(s.postRequest)},
-		{pattern: "/async-infer", methods: post(s.postRequest)},
-		{pattern: "/v1/events", methods: post(s.postEvent)},
+		{pattern: "/v1/inferences", methods: post(s.postRequest), submits: true},
+		{pattern: "/async-infer", methods: post(s.postRequest), submits: true},
+		{pattern: "/v1/events", methods: post(s.postEvent), submits: true},
 		{pattern: "/v1/models", methods: get(s.getModels)},
 		{pattern: "/healthz", methods: get(s.getHealth), open: true},
 		{pattern: "/readyz", methods: get(s.getReady), open: true},

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/redis/go-redis/v9/logging"
 
 	"baton.dev/baton/events"
 	"baton.dev/baton/internal/bus/sqsbus"
@@ -21,8 +22,10 @@ import (
 	"baton.dev/baton/internal/chain"
 	"baton.dev/baton/internal/hop"
 	"baton.dev/baton/internal/model"
+	"baton.dev/baton/internal/redisstate"
 	"baton.dev/baton/internal/results"
 	"baton.dev/baton/internal/results/rediscells"
+	"baton.dev/baton/internal/shared"
 )
 
 // Main serves the function's invocations until Lambda ends the process. It returns, with the exit status, only when the
@@ -31,6 +34,7 @@ func Main(function events.Hop, getenv func(string) string, stderr io.Writer) int
 	// net/http logs bytes that a peer sends unasked, past every logger of ours. They are not for a log. What the client of
 	// the Runtime API would log, this package logs itself, and Lambda that a process has ended.
 	log.SetOutput(io.Discard)
+	logging.Disable() // go-redis's own, which knows no levels
 	handler, err := newHandler(context.Background(), function, getenv, stderr)
 	if err != nil {
 		slog.New(slog.NewJSONHandler(stderr, nil)).Error("cannot start", "function", string(function), "error", err)
@@ -44,6 +48,13 @@ func Main(function events.Hop, getenv func(string) string, stderr io.Writer) int
 // that the dead letter has its reason. Most of them are no fault of the message: throttling, and waiting for a results
 // store that is away, which the pauses between them bridge for about three hours.
 const deliveries = 50
+
+// maxIdle is how long a connection to Redis may have been idle to be used again: less than the 350 s after which AWS's
+// networks forget it without a word, as happens to a process that Lambda froze.
+const maxIdle = time.Minute
+
+// dialTimeout is how long connecting to Redis may take. The smallest function has a tenth of a core, and TLS is most of it.
+const dialTimeout = 2 * time.Second
 
 // newHandler makes what serves the function's invocations: a handler as package lambda takes it.
 func newHandler(ctx context.Context, function events.Hop, getenv func(string) string, stderr io.Writer) (any, error) {
@@ -68,13 +79,20 @@ func newHandler(ctx context.Context, function events.Hop, getenv func(string) st
 	if err != nil {
 		return nil, err
 	}
-	redis, err := openRedis(url)
+	redis, err := redisstate.Open(url, redisstate.Options{MaxIdle: maxIdle, DialTimeout: dialTimeout})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("awslambda: BATON_REDIS_URL: %w", err)
+	}
+	kept := results.New(rediscells.New(redis))
+	known, err := shared.New(shared.Config{
+		Stores: redisstate.Stores(redis), Catalog: configured.catalog, Results: kept, Log: logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("awslambda: %w", err)
 	}
 	p := parts{
-		function: function, env: env, log: logger, catalog: configured.catalog, secrets: held.resolve,
-		queues: sqs.NewFromConfig(account), results: results.New(rediscells.New(redis)),
+		function: function, env: env, log: logger, catalog: configured.catalog, secrets: held.resolve, shared: known,
+		queues: sqs.NewFromConfig(account), results: kept,
 		ready: func(ctx context.Context) error { return redis.Ping(ctx).Err() },
 	}
 	logger.Info("started", "version", chain.Version())
@@ -90,6 +108,7 @@ type parts struct {
 	secrets  func(catalog.Secret) (string, error)
 	queues   *sqs.Client
 	results  *results.Store
+	shared   *shared.State
 	ready    func(context.Context) error
 }
 
@@ -97,7 +116,7 @@ func (p parts) handler() (any, error) {
 	bus := sqsbus.New(p.queues, sqsbus.Options{URL: p.env.sqsURL})
 	clients := model.Clients{catalog.OpenAI: model.NewOpenAI(model.OpenAIConfig{Key: p.secrets})}
 	whole := chain.Config{
-		Bus: bus, Results: p.results, Catalog: p.catalog, Secrets: p.secrets, Log: p.log, Ready: p.ready,
+		Bus: bus, Results: p.results, Catalog: p.catalog, Secrets: p.secrets, Log: p.log, Ready: p.ready, Shared: p.shared,
 		Models: &models{Models: clients, log: p.log, now: time.Now},
 	}
 	if p.function == events.Ingest {

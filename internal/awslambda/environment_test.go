@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"baton.dev/baton/events"
 )
 
@@ -72,28 +70,6 @@ func TestAFunctionThatCannotStartSaysWhy(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestElastiCachesNamesSayWhatIsACluster(t *testing.T) {
-	t.Parallel()
-	for url, cluster := range map[string]bool{
-		"rediss://baton-abc123.serverless.euc1.cache.amazonaws.com:6379": true,
-		"rediss://clustercfg.baton.abc123.euc1.cache.amazonaws.com:6379": true,
-		"rediss://master.baton.abc123.euc1.cache.amazonaws.com:6379":     false,
-		"redis://127.0.0.1:6379":                                            false,
-		"rediss://clustercfg.serverless.example:6379":                       false,
-		"rediss://user:pass@baton.serverless.use1.cache.amazonaws.com:6379": true,
-	} {
-		client, err := openRedis(url)
-		if err != nil {
-			t.Errorf("%s: %v", url, err)
-			continue
-		}
-		if _, is := client.(*redis.ClusterClient); is != cluster {
-			t.Errorf("%s is taken for a cluster: %t", url, is)
-		}
-		_ = client.Close()
 	}
 }
 

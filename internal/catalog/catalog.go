@@ -9,13 +9,15 @@ package catalog
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"baton.dev/baton/events"
 )
 
-// Catalog is one valid configuration. It is immutable, and safe for concurrent use: a change of the file makes a new one. One
-// made in code rather than by [Parse] is indexed at its first lookup and must not be changed after it.
+// Catalog is one valid configuration. It is immutable, and safe for concurrent use: a change of the file, or of a file that holds
+// one of its secrets, makes a new one. One made in code rather than by [Parse] is indexed at its first lookup and must not be
+// changed after it.
 type Catalog struct {
 	Models     map[string]*Model
 	Priorities map[events.Priority]int // weights, from 1; default high 8, normal 3, low 1
@@ -24,6 +26,8 @@ type Catalog struct {
 	Tenants    map[string]*Tenant // none: no key is accepted
 
 	references []reference // to secrets, in the order they were read
+	warnings   []Fault
+	checked    atomic.Pointer[checked] // behind a pointer, so that a catalog that is printed shows no secret
 
 	indexing sync.Once
 	indexed  index
@@ -34,46 +38,23 @@ func (c *Catalog) Count() string {
 	return count(len(c.Models), "model") + ", " + count(len(c.Tenants), "tenant")
 }
 
-// Model is a model that callers may name, and where it is to be had.
+// Model is a model that callers may name, and where it is to be had: at its targets or, if it is a group, as one of its members.
+// What a group says of cache, attempts and fallback holds for the requests that name it, in place of what its members say.
 type Model struct {
 	ID       string        // 1 to 128 printable ASCII characters, none of them a space, '"' or '%'
 	Strategy string        // weighted (the default), round_robin, least_latency or adaptive
 	Cache    time.Duration // how long a result may be reused; 0, the default: never
 	Attempts int           // the most attempts a request may make, over all targets; 1 to 20, default 4
-	Fallback []string      // models to go on with, in order, when every target of this one was tried
+	Fallback []string      // models to go on with, in order, when every target of this one was tried; none is a group
 	Targets  []*Target     // one at least, unless it is a group
-	Group    []Member      // of a model that stands for others: these, each as often as its weight says; then it has no targets
+	Group    []Member      // the models it stands for, by their ids; empty: it is no group, and has targets
 }
 
 // Member is one of the models that a group stands for.
 type Member struct {
 	Model  string // the id of a model that is no group
-	Weight int    // from 1
+	Weight int    // its share of the group's requests, from 1
 }
-
-// Money is an amount in millionths of whatever unit the prices are in.
-type Money int64
-
-// Price is what a target's tokens cost, in billionths of the unit a token: 10.00 for a million tokens is 10,000.
-type Price struct {
-	Input, Output int64
-}
-
-// Budget is what a tenant may spend in each period, all of UTC. The zero value is no bound.
-type Budget struct {
-	Amount Money
-	Period Period
-}
-
-// Period is how long a budget lasts: hour, day or month.
-type Period string
-
-// The periods.
-const (
-	Hour  Period = "hour"
-	Day   Period = "day"
-	Month Period = "month"
-)
 
 // The strategies, by which a model's targets are chosen.
 const (

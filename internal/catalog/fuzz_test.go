@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"errors"
+	"math/big"
 	"os"
 	"strings"
 	"testing"
@@ -31,6 +32,32 @@ func FuzzParseSimulate(f *testing.F) {
 			if fault.Line < 1 || fault.Column < 1 || fault.Problem == "" || strings.Contains(fault.String(), "\n") {
 				t.Fatalf("fault = %+v", fault)
 			}
+		}
+	})
+}
+
+// FuzzParseMoney looks for a text that is read as another amount than it says, or an amount that is not written as it is read.
+func FuzzParseMoney(f *testing.F) {
+	for _, text := range []string{
+		"", "0", "12", "12.50", "-0.000001", "9223372036854.775807", "-9223372036854.775808", "9223372036854.775808", "1.", ".1", "01",
+		"1.0000000", "+1", "1e3", "--1", "1_0", "0x1", "١", "-", "1.-1",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		m, err := ParseMoney(text)
+		exact, isNumber := new(big.Rat).SetString(text)
+		if err != nil {
+			if m != 0 {
+				t.Fatalf("%q = %d, %v", text, m, err)
+			}
+			return
+		}
+		if !isNumber || exact.Cmp(big.NewRat(int64(m), 1e6)) != 0 {
+			t.Fatalf("%q = %d", text, m)
+		}
+		if again, err := ParseMoney(m.String()); err != nil || again != m {
+			t.Fatalf("%q = %d = %s = %d, %v", text, m, m, again, err)
 		}
 	})
 }
@@ -67,13 +94,34 @@ func FuzzParse(f *testing.F) {
 			t.Fatal("a catalog without models")
 		}
 		for _, m := range c.Models {
-			if len(m.Targets) == 0 || m.Attempts < 1 || m.Strategy == "" {
+			if (len(m.Targets) == 0) == (len(m.Group) == 0) || m.Attempts < 1 || m.Strategy == "" {
 				t.Fatalf("model = %+v", m)
+			}
+			if len(m.Group) == 0 && len(m.Stable()) == 0 || len(c.TargetsOf(m)) == 0 {
+				t.Fatalf("nothing takes the requests of %+v", m)
+			}
+			for _, id := range m.Fallback {
+				if of, ok := c.Models[id]; !ok || len(of.Group) > 0 {
+					t.Fatalf("model %s falls back on %s: %+v", m.ID, id, of)
+				}
 			}
 			for _, target := range m.Targets {
 				if got, of, ok := c.Target(target.Name); !ok || got != target || of != m {
 					t.Fatalf("Target(%q) = %v, %v, %v", target.Name, got, of, ok)
 				}
+				if p := target.Price; p.Input < 0 || p.Input > maxPrice || p.Output < 0 || p.Output > maxPrice || target.MaxTokens < 1 {
+					t.Fatalf("target = %+v", target)
+				}
+			}
+		}
+		for _, tenant := range c.Tenants {
+			if b := tenant.Budget; b != (Budget{}) && (b.Amount < 1 || b.Amount > maxBudget || b.Period == "") || tenant.Queued < 0 {
+				t.Fatalf("tenant = %+v", tenant)
+			}
+		}
+		for _, w := range c.Warnings() {
+			if w.File != "f" || w.Line < 1 || w.Column < 1 || w.Path == "" || w.Problem == "" || strings.Contains(w.String(), "\n") {
+				t.Fatalf("warning = %+v", w)
 			}
 		}
 		if got := schema.verdict(string(src)); got == refuses {

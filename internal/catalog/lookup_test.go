@@ -43,7 +43,7 @@ func TestTargetNamesAreOfTheWholeFile(t *testing.T) {
 func TestModelsForATenantAreSortedAndOnlyItsOwn(t *testing.T) {
 	t.Parallel()
 	c := load(t, "testdata/full.yaml")
-	equal(t, "all", c.ModelsFor(c.Tenants["search"]), []string{"gpt-4-turbo", "llama-3-70b", "tiny"})
+	equal(t, "all", c.ModelsFor(c.Tenants["search"]), []string{"chat", "gpt-4-turbo", "llama-3-70b", "tiny"})
 	equal(t, "some", c.ModelsFor(c.Tenants["batch"]), []string{"llama-3-70b", "tiny"})
 	many := &Catalog{Models: map[string]*Model{}, Tenants: map[string]*Tenant{"t": {Models: []string{AnyModel}}}}
 	var sorted []string

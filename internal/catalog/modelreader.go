@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -34,16 +35,43 @@ func (r *reader) models(v value, c *Catalog) {
 }
 
 func (r *reader) model(v value, id string, c *Catalog, names map[string]string) *Model {
+	const advice = "give one place at least where the model can be called, or the group of models that it stands for"
 	m := &Model{ID: id, Strategy: Weighted, Attempts: 4}
 	has := r.object(v, fields{
 		"strategy": func(v value) { m.Strategy = oneOf(r, v, Weighted, RoundRobin, LeastLatency, Adaptive) },
 		"cache":    func(v value) { m.Cache = r.duration(v) },
 		"attempts": func(v value) { m.Attempts = r.whole(v, 1, 20) },
 		"fallback": func(v value) { r.fallback(v, m, c) },
-		"targets":  func(v value) { r.targets(v, m, names) },
+		"targets":  func(v value) { r.targets(v, m, c, names) },
+		"group":    func(v value) { r.group(v, m, c) },
 	})
-	r.need(v, has, "targets", "give one place at least where the model can be called")
+	if _, ok := has["group"]; !ok {
+		r.need(v, has, "targets", advice)
+		return m
+	}
+	for _, key := range []string{"targets", "strategy"} {
+		if given, ok := has[key]; ok {
+			r.failf(given, "a group has none, but its models have: remove it, or the group")
+		}
+	}
 	return m
+}
+
+// group reads the models that a model stands for. They are kept by their ids, so that the order in the file decides nothing.
+func (r *reader) group(v value, m *Model, c *Catalog) {
+	list, ok := r.entries(v, "a mapping of models to their weights, such as {gpt-4: 3, llama: 1}", maxShownKey)
+	if ok && len(list) == 0 {
+		r.failf(v, "is empty: give one model at least, and its weight")
+	}
+	for _, e := range list {
+		m.Group = append(m.Group, Member{Model: e.key, Weight: r.whole(e.value, 1, maxWeight)})
+		if e.key == m.ID {
+			r.failf(e.at, "is the group itself: name another model")
+			continue
+		}
+		r.later = append(r.later, func() { r.calls(e.at, e.key, c) })
+	}
+	slices.SortFunc(m.Group, func(a, b Member) int { return cmp.Compare(a.Model, b.Model) })
 }
 
 func (r *reader) fallback(v value, m *Model, c *Catalog) {
@@ -53,8 +81,17 @@ func (r *reader) fallback(v value, m *Model, c *Catalog) {
 			r.failf(v, "is the model itself: name another one")
 			return
 		}
-		r.later = append(r.later, func() { r.exists(v, id, c) })
+		r.later = append(r.later, func() { r.calls(v, id, c) })
 	})
+}
+
+// calls reports a reference to a model that the file does not have, or that has no targets of its own.
+func (r *reader) calls(v value, id string, c *Catalog) {
+	if m, ok := c.Models[id]; ok && len(m.Group) > 0 {
+		r.failf(v, "is a group: name models that have targets")
+		return
+	}
+	r.exists(v, id, c)
 }
 
 // exists reports a reference to a model that the file does not have.
@@ -71,28 +108,28 @@ func (r *reader) exists(v value, id string, c *Catalog) {
 	r.failf(v, "there is no such model: add it to models, or remove it here")
 }
 
-func (r *reader) targets(v value, m *Model, names map[string]string) {
+func (r *reader) targets(v value, m *Model, c *Catalog, names map[string]string) {
 	// rounding is more than a sum of shares can be off, which percentages are not exact in.
 	const rounding = 1e-9
 	const advice = "give one place at least where the model can be called"
 	list := r.some(v, "a list of targets", advice)
 	canaries := 0.0
 	for _, item := range list {
-		t := r.target(item, m.ID, names)
+		t := r.target(item, m.ID, c, names)
 		m.Targets = append(m.Targets, t)
 		canaries += t.Canary
 	}
 	switch {
 	case len(list) == 0:
-	case !slices.ContainsFunc(m.Targets, func(t *Target) bool { return t.Canary == 0 }):
-		r.failf(v, "are all canaries: one at least must take the rest of the requests")
+	case len(m.Stable()) == 0:
+		r.failf(v, "are all canaries or shadows: one at least must take the rest of the requests")
 	case canaries > 1+rounding:
 		r.failf(v, "have canaries of more than 100%% together: lower them")
 	}
 }
 
-func (r *reader) target(v value, modelID string, names map[string]string) *Target {
-	t := &Target{Model: modelID, Weight: 1, Concurrency: 64, Timeout: time.Minute}
+func (r *reader) target(v value, modelID string, c *Catalog, names map[string]string) *Target {
+	t := &Target{Model: modelID, Weight: 1, Concurrency: 64, MaxTokens: 4096, Timeout: time.Minute}
 	has := r.object(v, fields{
 		"name":        func(v value) { t.Name = r.targetName(v, names) },
 		"model":       func(v value) { t.Model, _ = r.text(v, "what the target calls the model") },
@@ -101,11 +138,24 @@ func (r *reader) target(v value, modelID string, names map[string]string) *Targe
 		"key":         func(v value) { t.Key = r.secret(v, false) },
 		"weight":      func(v value) { t.Weight = r.whole(v, 0, maxWeight) },
 		"canary":      func(v value) { t.Canary = r.percentage(v) },
+		"shadow":      func(v value) { t.Shadow = r.percentage(v) },
 		"concurrency": func(v value) { t.Concurrency = r.whole(v, 1, 10000) },
+		"price":       func(v value) { t.Price = r.price(v) },
+		"max_tokens":  func(v value) { t.MaxTokens = r.whole(v, 1, maxOutput) },
 		"timeout":     func(v value) { t.Timeout = r.positive(v) },
 		"simulate":    func(v value) { t.Simulate = r.simulate(v) },
 	})
 	r.need(v, has, "name", "give the target a name that no other has")
+	if t.Canary > 0 && t.Shadow > 0 {
+		r.failf(has["shadow"], "a target is a canary or a shadow, not both: remove one")
+	}
+	r.called(v, has, t)
+	r.surprises(v, has, modelID, t, c)
+	return t
+}
+
+// called reads what depends on how the target is called.
+func (r *reader) called(v value, has given, t *Target) {
 	r.need(v, has, "api", "give one of openai, oip-grpc, oip-http or simulated")
 	switch t.API {
 	case OpenAI, OIPHTTP:
@@ -125,7 +175,6 @@ func (r *reader) target(v value, modelID string, names map[string]string) *Targe
 	if given, ok := has["simulate"]; ok && t.API != Simulated && t.API != "" {
 		r.failf(given, "is only for targets with api: simulated")
 	}
-	return t
 }
 
 func (r *reader) targetName(v value, names map[string]string) string {

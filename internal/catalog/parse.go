@@ -34,7 +34,8 @@ func parseIn(dir, name string, src []byte) (*Catalog, error) {
 	if faults := r.verdict(); faults != nil {
 		return nil, faults
 	}
-	c.references = r.references
+	sortFaults(r.warnings)
+	c.references, c.warnings = r.references, r.warnings
 	c.index()
 	return c, nil
 }

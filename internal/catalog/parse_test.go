@@ -59,10 +59,10 @@ tenants:
 		Targets: []*Target{
 			{
 				Name: "a", Model: "gpt-4", API: OpenAI, URL: "https://x.example.com/v1",
-				Weight: 1, Concurrency: 64, Timeout: time.Minute,
+				Weight: 1, Concurrency: 64, MaxTokens: 4096, Timeout: time.Minute,
 			},
 			{
-				Name: "b", Model: "gpt-4", API: Simulated, Weight: 1, Concurrency: 64, Timeout: time.Minute,
+				Name: "b", Model: "gpt-4", API: Simulated, Weight: 1, Concurrency: 64, MaxTokens: 4096, Timeout: time.Minute,
 				Simulate: &Simulate{P50: 120 * time.Millisecond, P99: 400 * time.Millisecond, Tokens: 64, Seed: 1},
 			},
 		},
@@ -96,15 +96,15 @@ func TestWhatTheFileSaysIsRead(t *testing.T) {
 			Targets: []*Target{
 				{
 					Name: "openai-main", Model: "gpt-4-turbo", API: OpenAI, URL: "https://api.openai.com/v1",
-					Key: "env:OPENAI_API_KEY", Weight: 8, Concurrency: 64, Timeout: time.Minute,
+					Key: "env:OPENAI_API_KEY", Weight: 8, Concurrency: 64, MaxTokens: 4096, Timeout: time.Minute,
 				},
 				{
 					Name: "triton-a", Model: "gpt4", API: OIPGRPC, URL: "grpc://10.0.0.5:8001",
-					Weight: 2, Concurrency: 64, Timeout: time.Minute,
+					Weight: 2, Concurrency: 64, MaxTokens: 4096, Timeout: time.Minute,
 				},
 				{
 					Name: "next", Model: "gpt-4-turbo", API: OpenAI, URL: "https://next.example.com/v1",
-					Weight: 1, Canary: 0.05, Concurrency: 64, Timeout: time.Minute,
+					Weight: 1, Canary: 0.05, Concurrency: 64, MaxTokens: 4096, Timeout: time.Minute,
 				},
 			},
 		})
@@ -295,7 +295,7 @@ func TestCountsAreInWords(t *testing.T) {
 		}
 	}
 	equal(t, "one", parse(t, one).Count(), "1 model, 0 tenants")
-	equal(t, "more", load(t, "testdata/full.yaml").Count(), "3 models, 2 tenants")
+	equal(t, "more", load(t, "testdata/full.yaml").Count(), "4 models, 2 tenants")
 }
 
 func TestLoadNamesTheFileItCannotRead(t *testing.T) {
@@ -307,26 +307,5 @@ func TestLoadNamesTheFileItCannotRead(t *testing.T) {
 	}
 	if _, err := Load(t.TempDir()); err == nil {
 		t.Error("a directory was loaded")
-	}
-}
-
-func TestUnsupportedNamesWhatIsNotDoneYet(t *testing.T) {
-	t.Parallel()
-	equal(t, "of a file with all of it", parse(t, `
-models:
-  b: {cache: 1m, strategy: adaptive, targets: [{name: g, api: oip-grpc, url: "grpc://h:1"}, {name: c, api: simulated, canary: 1%}]}
-  a: {targets: [{name: h, api: oip-http, url: "http://h"}]}
-tenants:
-  t: {keys: ["sha256:60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"], rate: 1/s}
-`).Unsupported(), []string{
-		"target h: api oip-http is not supported yet: calls of the target fail",
-		"model b: strategy adaptive is not supported yet: targets are chosen by weight",
-		"model b: cache is not supported yet: every request is inferred",
-		"target g: api oip-grpc is not supported yet: calls of the target fail",
-		"target c: canary is not supported yet: the target takes its share by weight",
-		"tenant t: rate is not supported yet: requests are not limited",
-	})
-	if got := load(t, "testdata/good/least.yaml").Unsupported(); len(got) > 0 {
-		t.Errorf("of a file with none of it: %q", got)
 	}
 }

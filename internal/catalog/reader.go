@@ -18,6 +18,8 @@ type reader struct {
 	left       int // values that may still be read
 	compared   int // names, to find one that is near
 	faults     []Fault
+	warnings   []Fault
+	priceless  []priceless
 	later      []func() // checks that need all of the file to have been read
 	references []reference
 }
@@ -41,6 +43,15 @@ type fields map[string]func(value)
 
 // given are the values a mapping has, by key. It is nil if the mapping could not be read.
 type given map[string]value
+
+// or returns the value of the key or, if there is none, the place of the mapping v for it.
+func (g given) or(key string, v value) value {
+	if given, ok := g[key]; ok {
+		return given
+	}
+	v.path = join(v.path, key)
+	return v
+}
 
 func (r *reader) failf(v value, format string, args ...any) {
 	switch n := len(r.faults); {
@@ -270,8 +281,7 @@ func (r *reader) unknown(e entry, known fields) {
 // need reports a key that the mapping must have and has not.
 func (r *reader) need(v value, has given, key, advice string) {
 	if _, ok := has[key]; !ok && has != nil {
-		v.path = join(v.path, key)
-		r.failf(v, "is missing: %s", advice)
+		r.failf(has.or(key, v), "is missing: %s", advice)
 	}
 }
 

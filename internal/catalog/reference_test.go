@@ -64,6 +64,27 @@ baton.yaml:10:56: tenants.search.secrets[3]: does not resolve: env:GONE: the var
 	}
 }
 
+func TestACredentialThatNoHeaderCanCarryIsAFault(t *testing.T) {
+	t.Parallel()
+	const want = "baton.yaml:4:68: models.gpt-4.targets[0].key: env:GONE holds no credential: " +
+		"expected one line of visible ASCII, without a space at its ends"
+	c := parse(t, withSecrets)
+	for credential, good := range map[string]bool{
+		"sk-hunter2": true, "Key hunter2": true, "hunter2\n": false, "hunter2\nX-Evil: 1": false, " hunter2": false, "hunter2\r": false,
+		"hüntér2": false, "hunter2\x00": false, "\tk": false,
+	} {
+		err := c.CheckTargetKeys(func(s Secret) (string, error) {
+			if s == "env:GONE" {
+				return credential, nil
+			}
+			return "sk-hunter2", nil
+		})
+		if good != (err == nil) || err != nil && err.Error() != want {
+			t.Errorf("%q: %v", credential, err)
+		}
+	}
+}
+
 func TestSecretsThatAreGoodPassTheCheck(t *testing.T) {
 	t.Parallel()
 	good := func(Secret) (string, error) { return "whsec_hunter2", nil }

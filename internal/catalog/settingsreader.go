@@ -26,6 +26,10 @@ func (r *reader) catalog(v value, c *Catalog) {
 		"tenants":    func(v value) { r.tenants(v, c) },
 	})
 	r.need(v, has, "models", "give one model at least, with its targets")
+	if len(c.Tenants) == 0 {
+		r.warnf(has.or("tenants", v), "there are none, so no request is accepted: add one with a key that baton keygen makes")
+	}
+	r.later = append(r.later, func() { r.unpriced(c) })
 }
 
 func (r *reader) priorities(v value, c *Catalog) {

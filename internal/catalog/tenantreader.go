@@ -9,8 +9,11 @@ import (
 	"baton.dev/baton/events"
 )
 
-// maxBurst bounds the burst of a tenant.
-const maxBurst = 1_000_000_000
+// Bounds of what a tenant may have at once.
+const (
+	maxBurst  = 1_000_000_000
+	maxQueued = 1_000_000_000
+)
 
 func (r *reader) tenants(v value, c *Catalog) {
 	list, _ := r.entries(v, "a mapping of tenants by name", maxModelID)
@@ -31,6 +34,8 @@ func (r *reader) tenant(v value, name string, c *Catalog, keys map[string]string
 		"models":         func(v value) { t.Models = r.allowed(v, c) },
 		"rate":           func(v value) { t.Rate = r.rate(v) },
 		"burst":          func(v value) { t.Burst = r.whole(v, 1, maxBurst) },
+		"queued":         func(v value) { t.Queued = r.whole(v, 1, maxQueued) },
+		"budget":         func(v value) { t.Budget = r.budget(v) },
 		"secrets":        func(v value) { t.Secrets = r.secrets(v) },
 		"callback_hosts": func(v value) { t.CallbackHosts = r.hosts(v) },
 	})
@@ -44,8 +49,12 @@ func (r *reader) tenant(v value, name string, c *Catalog, keys map[string]string
 		t.Burst = int(max(1, math.Ceil(t.Rate)))
 	}
 	hosts, hasHosts := has["callback_hosts"]
-	if _, signs := has["secrets"]; hasHosts && !signs {
+	_, signs := has["secrets"]
+	switch {
+	case hasHosts && !signs:
 		r.failf(hosts, "has no effect without secrets, since callbacks must be signed: add them, or remove it")
+	case !signs:
+		r.warnf(has.or("secrets", v), "is missing, so the tenant can only poll: its requests with a callback_url are refused")
 	}
 	return t
 }

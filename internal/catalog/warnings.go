@@ -6,26 +6,70 @@ import (
 	"slices"
 )
 
-// Warnings says in words, in a fixed order, what is valid and may surprise: all that [Catalog.Unsupported] names, and then
-// what the file does not let anybody do. Programs log them, and work all the same.
-func (c *Catalog) Warnings() []string {
-	warnings := c.Unsupported()
-	say := func(format string, args ...any) { warnings = append(warnings, fmt.Sprintf(format, args...)) }
-	for _, id := range slices.Sorted(maps.Keys(c.Models)) {
-		for _, t := range c.Models[id].Targets {
-			if c.Limits.Deadline > 0 && t.Timeout > c.Limits.Deadline {
-				say("target %s: timeout is longer than limits.deadline (%v, %v): a request that names no deadline ends before it",
-					t.Name, t.Timeout, c.Limits.Deadline)
-			}
+// Warnings returns what is valid and may surprise, in the order of the file: what this version does not do yet, and what the
+// file does not let anybody do. Programs log them, and work all the same. A catalog that [Parse] did not make has none.
+func (c *Catalog) Warnings() []Fault { return slices.Clone(c.warnings) }
+
+func (r *reader) warnf(v value, format string, args ...any) {
+	r.warnings = append(r.warnings, Fault{r.file, v.line, v.column, v.path, fmt.Sprintf(format, args...)})
+}
+
+// surprises warns of what a target does and its reader may not expect.
+func (r *reader) surprises(v value, has given, modelID string, t *Target, c *Catalog) {
+	if t.API == OIPGRPC || t.API == OIPHTTP {
+		r.warnf(has["api"], "is not supported yet: calls of the target fail")
+	}
+	r.later = append(r.later, func() {
+		if t.Timeout > c.Limits.Deadline {
+			r.warnf(has.or("timeout", v), "is longer than limits.deadline (%v, %v): a request that names no deadline ends before it",
+				t.Timeout, c.Limits.Deadline)
+		}
+	})
+	if _, ok := has["price"]; !ok {
+		r.priceless = append(r.priceless, priceless{has.or("price", v), modelID})
+	}
+}
+
+// priceless is a target without a price, and the model it stands under.
+type priceless struct {
+	value
+	model string
+}
+
+// unpriced warns of each target without a price that a tenant with a budget may use.
+func (r *reader) unpriced(c *Catalog) {
+	spender := map[string]string{} // by the model that it may use, in the end
+	var use func(id, tenant string)
+	use = func(id, tenant string) {
+		m, ok := c.Models[id]
+		if _, known := spender[id]; known || !ok {
+			return
+		}
+		spender[id] = tenant
+		for _, member := range m.Group {
+			use(member.Model, tenant)
+		}
+		for _, other := range m.Fallback {
+			use(other, tenant)
 		}
 	}
-	if len(c.Tenants) == 0 {
-		say("there are no tenants, so no request is accepted: add one with a key that baton keygen makes")
-	}
+	everything := false // each model once, however many tenants may use all
 	for _, name := range slices.Sorted(maps.Keys(c.Tenants)) {
-		if len(c.Tenants[name].Secrets) == 0 {
-			say("tenant %s: has no secrets, so it can only poll: its requests with a callback_url are refused", name)
+		t := c.Tenants[name]
+		if t.Budget == (Budget{}) || everything {
+			continue
+		}
+		ids := t.Models
+		if slices.Contains(ids, AnyModel) {
+			ids, everything = slices.Sorted(maps.Keys(c.Models)), true
+		}
+		for _, id := range ids {
+			use(id, name)
 		}
 	}
-	return warnings
+	for _, p := range r.priceless {
+		if tenant, ok := spender[p.model]; ok {
+			r.warnf(p.value, "is missing, and tenant %s, which has a budget, may use the target: what that costs is not counted", tenant)
+		}
+	}
 }

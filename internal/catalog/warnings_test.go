@@ -1,43 +1,107 @@
 package catalog
 
-import "testing"
+import (
+	"encoding/json"
+	"testing"
+)
 
 func TestWarningsSayWhatIsValidAndSurprises(t *testing.T) {
 	t.Parallel()
+	const poll = `is missing, so the tenant can only poll: its requests with a callback_url are refused`
 	for name, tc := range map[string]struct {
 		src  string
 		want []string
 	}{
 		"nothing": {`
-models: {m: {targets: [{name: a, api: simulated}]}}
-tenants: {t: {keys: ["sha256:60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"], secrets: [env:S]}}
+models: {m: {strategy: adaptive, cache: 1m, targets: [{name: a, api: simulated}, {name: b, api: simulated, canary: 5%}]}}
+tenants:
+  t: {keys: ["sha256:60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"], secrets: [env:S], rate: 1/s, queued: 5}
 `, nil},
-		"no tenants": {one, []string{"there are no tenants, so no request is accepted: add one with a key that baton keygen makes"}},
+		"no tenants": {one, []string{
+			"baton.yaml:1:1: tenants: there are none, so no request is accepted: add one with a key that baton keygen makes",
+		}},
+		"tenants that are empty": {one + "tenants: {}\n", []string{
+			"baton.yaml:3:10: tenants: there are none, so no request is accepted: add one with a key that baton keygen makes",
+		}},
 		"tenants that cannot have callbacks": {`
 models: {m: {targets: [{name: a, api: simulated}]}}
 tenants:
   b: {keys: ["sha256:60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"]}
   a: {keys: ["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]}
   c: {keys: ["sha256:0000000000000000000000000000000000000000000000000000000000000000"], secrets: [env:S]}
-`, []string{
-			"tenant a: has no secrets, so it can only poll: its requests with a callback_url are refused",
-			"tenant b: has no secrets, so it can only poll: its requests with a callback_url are refused",
-		}},
-		"timeouts beyond the deadline, after what is not supported": {`
+`, []string{"baton.yaml:4:6: tenants.b.secrets: " + poll, "baton.yaml:5:6: tenants.a.secrets: " + poll}},
+		"timeouts beyond the deadline, and what is not supported": {`
 models:
-  z: {targets: [{name: a, api: simulated, timeout: 1h}, {name: b, api: simulated, timeout: 2h}]}
-  m: {cache: 1m, targets: [{name: c, api: simulated, timeout: 90m}]}
-limits: {deadline: 1h}
+  z: {targets: [{name: a, api: simulated, timeout: 30s}, {name: b, api: simulated, timeout: 2h}]}
+  m: {targets: [{name: c, api: oip-http, url: "http://h"}, {name: d, api: oip-grpc, url: "grpc://h:1", timeout: 1s}]}
+limits: {deadline: 30s}
 tenants: {t: {keys: ["sha256:60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"], secrets: [env:S]}}
 `, []string{
-			"model m: cache is not supported yet: every request is inferred",
-			"target c: timeout is longer than limits.deadline (1h30m0s, 1h0m0s): a request that names no deadline ends before it",
-			"target b: timeout is longer than limits.deadline (2h0m0s, 1h0m0s): a request that names no deadline ends before it",
+			"baton.yaml:3:93: models.z.targets[1].timeout: is longer than limits.deadline (2h0m0s, 30s): " +
+				"a request that names no deadline ends before it",
+			"baton.yaml:4:17: models.m.targets[0].timeout: is longer than limits.deadline (1m0s, 30s): " +
+				"a request that names no deadline ends before it",
+			"baton.yaml:4:32: models.m.targets[0].api: is not supported yet: calls of the target fail",
+			"baton.yaml:4:75: models.m.targets[1].api: is not supported yet: calls of the target fail",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			equal(t, "warnings", parse(t, tc.src).Warnings(), tc.want)
+			equal(t, "warnings", said(parse(t, tc.src)), tc.want)
 		})
 	}
+}
+
+// said returns the warnings of a catalog as a person reads them.
+func said(c *Catalog) []string {
+	var list []string
+	for _, w := range c.Warnings() {
+		list = append(list, w.String())
+	}
+	return list
+}
+
+func TestATargetWithoutAPriceIsWarnedOfWhereATenantWithABudgetMayUseIt(t *testing.T) {
+	t.Parallel()
+	const models = `models:
+  group: {group: {member: 1}, fallback: [fallback]}
+  member: {targets: [{name: member, api: simulated}]}
+  fallback: {targets: [{name: fallback, api: simulated}, {name: priced, api: simulated, price: {output: 1}}]}
+  other: {targets: [{name: other, api: simulated}, {name: free, api: simulated, price: {input: 0}}]}
+tenants:
+`
+	const (
+		budget = `{keys: ["sha256:60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"], secrets: [env:S], budget: 1/day`
+		none   = `{keys: ["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"], secrets: [env:S]`
+		says   = ": is missing, and tenant t, which has a budget, may use the target: what that costs is not counted"
+
+		member   = "baton.yaml:3:22: models.member.targets[0].price" + says
+		fallback = "baton.yaml:4:24: models.fallback.targets[0].price" + says
+		other    = "baton.yaml:5:21: models.other.targets[0].price" + says
+	)
+	for name, tc := range map[string]struct {
+		tenants string
+		want    []string
+	}{
+		"no tenant has a budget":                       {"  t: " + none + "}\n", nil},
+		"it may use all":                               {"  t: " + budget + "}\n", []string{member, fallback, other}},
+		"it may use a group, with what stands behind":  {"  t: " + budget + ", models: [group]}\n", []string{member, fallback}},
+		"it may use one, and another tenant all":       {"  a: " + none + "}\n  t: " + budget + ", models: [other]}\n", []string{other}},
+		"it may use none that is without a price else": {"  t: " + budget + ", models: [fallback]}\n", []string{fallback}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			equal(t, "warnings", said(parse(t, models+tc.tenants)), tc.want)
+		})
+	}
+}
+
+func TestAWarningIsEncodedLikeAFault(t *testing.T) {
+	t.Parallel()
+	b, err := json.Marshal(parse(t, one).Warnings())
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "JSON", string(b), `[{"file":"baton.yaml","line":1,"column":1,"path":"tenants",`+
+		`"problem":"there are none, so no request is accepted: add one with a key that baton keygen makes"}]`)
 }

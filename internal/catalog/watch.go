@@ -30,7 +30,11 @@ type WatchConfig struct {
 // Accept refuses is asked about again at each look, since the reason may be none of the file's, such as a secret that is
 // not there yet; it is logged again when the reason changes.
 //
-// It reads the file anew each time rather than waiting to be told: editors and Kubernetes replace a file by another or by a
+// The files that hold secrets of the catalog in force are watched in the same way. When one changes, a new catalog of the same
+// content is taken over, if Accept has it, so that whoever keeps something for a catalog makes it anew; else the change is
+// logged, and the secrets stay what they were.
+//
+// It reads the files anew each time rather than waiting to be told: editors and Kubernetes replace a file by another or by a
 // link, which notifications miss, and the content says whether it changed where size and time may not.
 type Watch struct {
 	path     string
@@ -40,10 +44,9 @@ type Watch struct {
 	current  atomic.Pointer[Catalog]
 
 	// Of the loop alone, once it runs.
-	judged  [sha256.Size]byte // the content that was taken over or refused last
-	seen    [sha256.Size]byte // the content at the last look
-	trouble string            // why the file could not be read at the last look
-	refusal string            // why what was judged is not accepted; empty: it was not valid, or taken over
+	file, secrets content
+	source        []byte // what the current catalog was made of
+	trouble       string // why the file could not be read at the last look
 
 	start, stop   sync.Once
 	stopping, end chan struct{}
@@ -72,11 +75,13 @@ func NewWatch(cfg WatchConfig) (*Watch, error) {
 	if err != nil {
 		return nil, err
 	}
+	secrets := c.secretFiles()
 	if err := w.accept(c); err != nil {
 		return nil, err
 	}
-	w.judged = sha256.Sum256(src)
-	w.seen = w.judged
+	w.file.settle(sha256.Sum256(src))
+	w.secrets.settle(secrets)
+	w.source = src
 	w.current.Store(c)
 	return w, nil
 }
@@ -84,6 +89,11 @@ func NewWatch(cfg WatchConfig) (*Watch, error) {
 // Current returns the newest valid catalog. It is safe for concurrent use, and its method value is what parts that follow
 // changes take.
 func (w *Watch) Current() *Catalog { return w.current.Load() }
+
+// Secret returns a secret that the current catalog refers to as it was when Accept checked it by [Catalog.CheckSecrets] or its
+// like. So it costs no reading, and what becomes of a file breaks nothing before it is accepted. A secret that was not checked,
+// as one that an older catalog referred to, is read; if no check was made, that is an error. It is safe for concurrent use.
+func (w *Watch) Secret(s Secret) (string, error) { return w.current.Load().secret(s) }
 
 // Static returns what stands for the Current of a watch where the catalog does not change.
 func Static(c *Catalog) func() *Catalog { return func() *Catalog { return c } }
@@ -114,6 +124,11 @@ func (w *Watch) loop() {
 }
 
 func (w *Watch) look() {
+	w.lookAtFile()
+	w.lookAtSecrets()
+}
+
+func (w *Watch) lookAtFile() {
 	src, err := readAtMost(w.path, maxSource)
 	if err != nil {
 		// Once for each trouble, not for each look.
@@ -124,55 +139,62 @@ func (w *Watch) look() {
 		return
 	}
 	w.trouble = ""
-	sum := sha256.Sum256(src)
-	settled := sum == w.seen
-	w.seen = sum
-	if sum != w.judged {
-		if settled {
-			w.judge(sum, src)
+	if w.file.due(sha256.Sum256(src)) && w.judge(&w.file, src) {
+		c := w.current.Load()
+		w.log.Info("configuration reloaded", "file", w.path, "models", len(c.Models), "tenants", len(c.Tenants))
+		for _, f := range c.Warnings() {
+			w.log.Warn("configuration has a warning", attributes(f)...)
 		}
-	} else if w.refusal != "" {
-		w.judge(sum, src)
 	}
 }
 
-func (w *Watch) judge(sum [sha256.Size]byte, src []byte) {
-	before := w.refusal
-	if sum != w.judged {
-		before = ""
+func (w *Watch) lookAtSecrets() {
+	if w.secrets.due(w.current.Load().secretFiles()) && w.judge(&w.secrets, w.source) {
+		w.log.Info("secrets reloaded", "file", w.path)
 	}
-	w.judged, w.refusal = sum, ""
+}
+
+// judge takes over the catalog of the source, or says why not. It reports whether it did.
+func (w *Watch) judge(changed *content, src []byte) bool {
 	c, err := w.parse(src)
 	if err != nil {
-		w.refuse(err)
-		return
+		w.refuse(changed, err)
+		return false
 	}
+	// Before Accept reads them: what changes from here on is another change.
+	secrets := c.secretFiles()
 	if err := w.accept(c); err != nil {
-		// Once for each reason, not for each look.
-		if w.refusal = err.Error(); w.refusal != before {
-			w.refuse(err)
+		if changed.refuse(err) {
+			w.refuse(changed, err)
 		}
-		return
+		return false
 	}
+	changed.refusal = ""
+	w.source = src
+	w.secrets.settle(secrets)
 	w.current.Store(c)
-	w.log.Info("configuration reloaded", "file", w.path, "models", len(c.Models), "tenants", len(c.Tenants))
-	for _, what := range c.Warnings() {
-		w.log.Warn("configuration has a warning", "what", what)
-	}
+	return true
 }
 
 func (w *Watch) parse(src []byte) (*Catalog, error) {
 	return parseIn(filepath.Dir(w.path), w.path, src)
 }
 
-func (w *Watch) refuse(err error) {
+func (w *Watch) refuse(changed *content, err error) {
+	log := w.log.With("changed", "file")
+	if changed == &w.secrets {
+		log = w.log.With("changed", "secrets")
+	}
 	faults, ok := errors.AsType[*Faults](err)
 	if !ok {
-		w.log.Error("configuration refused, the old one stays", "file", w.path, "error", err)
+		log.Error("configuration refused, the old one stays", "file", w.path, "error", err)
 		return
 	}
 	for f := range faults.All() {
-		w.log.Error("configuration refused, the old one stays",
-			"file", f.File, "line", f.Line, "column", f.Column, "path", f.Path, "problem", f.Problem)
+		log.Error("configuration refused, the old one stays", attributes(f)...)
 	}
+}
+
+func attributes(f Fault) []any {
+	return []any{"file", f.File, "line", f.Line, "column", f.Column, "path", f.Path, "problem", f.Problem}
 }

@@ -52,7 +52,16 @@ func watchAccepting(t *testing.T, src string, accept func(*Catalog) error) (
 	w *Watch, path string, log *lines, write func(string), looks func(n int),
 ) {
 	t.Helper()
+	return watchBeside(t, src, func(string) {}, accept)
+}
+
+// watchBeside is watchAccepting with what puts files beside the watched one before the watch begins.
+func watchBeside(t *testing.T, src string, put func(dir string), accept func(*Catalog) error) (
+	w *Watch, path string, log *lines, write func(string), looks func(n int),
+) {
+	t.Helper()
 	path = filepath.Join(t.TempDir(), "baton.yaml")
+	put(filepath.Dir(path))
 	write = func(src string) {
 		t.Helper()
 		if err := os.WriteFile(path+".new", []byte(src), 0o600); err != nil {
@@ -94,11 +103,11 @@ func TestAValidNewFileIsTakenOver(t *testing.T) {
 		if w.Current() != first || log.take() != "" {
 			t.Error("a file that did not change was taken over")
 		}
-		write(strings.Replace(two, "targets", "cache: 1m, targets", 1))
+		write(two)
 		looks(2)
 		has(t, w, "two")
 		got := log.take()
-		for _, want := range []string{"reloaded", "models=1 tenants=0", "cache is not supported yet", "there are no tenants"} {
+		for _, want := range []string{"reloaded", "models=1 tenants=0", "path=tenants problem=\"there are none, so"} {
 			if !strings.Contains(got, want) {
 				t.Errorf("the log lacks %q: %s", want, got)
 			}

@@ -17,10 +17,12 @@ import (
 	"baton.dev/baton/functions/infer"
 	"baton.dev/baton/functions/ingest"
 	"baton.dev/baton/functions/schedule"
+	"baton.dev/baton/internal/answers"
 	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/egress"
 	"baton.dev/baton/internal/hop"
 	"baton.dev/baton/internal/results"
+	"baton.dev/baton/internal/shared"
 )
 
 // Config is what the functions of the chain share. All fields but those marked are required.
@@ -31,6 +33,10 @@ type Config struct {
 	Secrets func(catalog.Secret) (string, error)
 	Models  infer.Models // for infer
 	Log     *slog.Logger
+	// Shared is what the processes know together. Nil: nothing is known of targets, limited, cached or counted.
+	Shared *shared.State
+	// Attempted, if set, is called after each attempt at a target.
+	Attempted func(infer.Attempt)
 
 	// Observe, if set, is called after each delivery is settled.
 	Observe func(hop.Settled)
@@ -55,11 +61,31 @@ const callbackTries = 1000
 
 // Ingest returns the HTTP interface.
 func (c Config) Ingest() http.Handler {
-	return ingest.New(ingest.Config{
+	cfg := ingest.Config{
 		Catalog: c.Catalog, Publisher: c.Bus, Results: c.Results, Ready: c.Ready, Metrics: c.Metrics, Drain: c.Drain,
 		Log: c.Log, Version: Version(),
 		CheckCallback: func(u *url.URL) error { return policy(c.Catalog()).CheckURL(u) },
-	})
+	}
+	if s := c.Shared; s != nil {
+		cfg.Limit, cfg.Tally, cfg.Admission = s.Limits, s.Tally, s.Queues
+		cfg.CacheKey = func(tenant string, m *catalog.Model, r events.Request) string {
+			return answers.Key(tenant, m, answers.Stable, r, c.members(m)...)
+		}
+		if s.Ledger != nil {
+			cfg.Budget = s
+		}
+	}
+	return ingest.New(cfg)
+}
+
+// members returns the models that a group stands for.
+func (c Config) members(m *catalog.Model) []*catalog.Model {
+	cat := c.Catalog()
+	members := make([]*catalog.Model, 0, len(m.Group))
+	for _, member := range m.Group {
+		members = append(members, cat.Models[member.Model])
+	}
+	return members
 }
 
 // policy is what the configuration says of the addresses that callbacks may reach.
@@ -73,6 +99,9 @@ func (c Config) Run(ctx context.Context, hops ...events.Hop) error {
 		hops = []events.Hop{events.Schedule, events.Infer, events.Callback}
 	}
 	var run []func(context.Context)
+	if c.Shared != nil {
+		run = append(run, c.Shared.Run)
+	}
 	for _, h := range hops {
 		f, err := c.runner(h)
 		if err != nil {
@@ -100,16 +129,54 @@ func (c Config) Function(h events.Hop) (Function, error) {
 	nothing := func() {}
 	switch h {
 	case events.Schedule:
-		return Function{Handler: schedule.New(schedule.Config{Catalog: c.Catalog, Now: time.Now}), Close: nothing}, nil
+		return Function{Handler: schedule.New(c.schedule()), Close: nothing}, nil
 	case events.Infer:
-		handler := infer.New(infer.Config{Catalog: c.Catalog, Models: c.Models, Results: c.Results, Log: c.Log})
-		return Function{Handler: handler, Close: nothing}, nil
+		return Function{Handler: infer.New(c.infer()), Close: nothing}, nil
 	case events.Callback:
-		cb := callback.New(callback.Config{Catalog: c.Catalog, Results: c.Results, Secrets: c.Secrets, Version: Version()})
+		cb := callback.New(c.callback())
 		return Function{Handler: cb.Handle, Limits: hop.Limits{Tries: callbackTries}, Close: cb.Close}, nil
 	default:
 		return Function{}, fmt.Errorf("chain: there is no function %q that takes events", h)
 	}
+}
+
+func (c Config) schedule() schedule.Config {
+	cfg := schedule.Config{Catalog: c.Catalog, Now: time.Now, Log: c.Log}
+	if s := c.Shared; s != nil {
+		cfg.Health, cfg.Answers = s.Health, s.Answers
+		if s.Queues != nil {
+			cfg.Crowded = func(t *catalog.Target, p events.Priority) bool {
+				return s.Queues.Crowded(t.Name, p, crowd*t.Concurrency)
+			}
+		}
+	}
+	return cfg
+}
+
+// crowd is how many events wait in a target's lane, in multiples of its calls at once, before tenants wait apart: enough that
+// the calls never want for work while the lanes change, and few enough that whoever comes then does not wait long for them.
+const crowd = 2
+
+func (c Config) infer() infer.Config {
+	cfg := infer.Config{Catalog: c.Catalog, Models: c.Models, Results: c.Results, Log: c.Log, Observe: c.Attempted}
+	if s := c.Shared; s != nil {
+		cfg.Health, cfg.Places, cfg.Answers = s.Health, s.Places, s.Answers
+		if s.Leases != nil {
+			cfg.Leases = s.Leases
+		}
+		if s.Ledger != nil {
+			cfg.Ledger = s.Ledger
+		}
+	}
+	return cfg
+}
+
+func (c Config) callback() callback.Config {
+	cfg := callback.Config{Catalog: c.Catalog, Results: c.Results, Secrets: c.Secrets, Version: Version()}
+	if s := c.Shared; s != nil {
+		cfg.Ended = func(ctx context.Context, e events.Event) { s.Tally.Ended(ctx, c.Catalog(), e) }
+	}
+	return cfg
 }
 
 // runner returns what runs the hop until its context is done.

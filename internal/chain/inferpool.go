@@ -12,6 +12,7 @@ import (
 
 // inferPool runs a worker for each target, so that a slow one fills no lane but its own. It follows the configuration: a
 // target that is new gets a worker, and one that is gone keeps its, which hands what is left in its lane back to schedule.
+// It follows the transport, too: where tenants wait apart, their lanes are served beside the target's own.
 type inferPool struct {
 	chain   Config
 	handler hop.Handler
@@ -21,17 +22,15 @@ type inferPool struct {
 
 // served is a target's worker, and what it was made for.
 type served struct {
+	worker      *hop.Worker
 	concurrency int
 	weights     map[events.Priority]int
 	stop        context.CancelFunc
 }
 
-// follow is how often the configuration is looked at, and followLeft how often the transport is asked for lanes of targets
-// that are not in it: events may come for one from a schedule that has an older configuration, or fall due.
-const (
-	follow     = time.Second
-	followLeft = 5 * time.Second
-)
+// follow is how often the configuration and the transport are looked at: events may come for a target that is gone from a
+// schedule that has an older configuration, or fall due, and a tenant that waits apart waits this long for its first.
+const follow = time.Second
 
 func newInferPool(c Config, handler hop.Handler) *inferPool {
 	return &inferPool{
@@ -42,48 +41,51 @@ func newInferPool(c Config, handler hop.Handler) *inferPool {
 }
 
 func (p *inferPool) run(ctx context.Context) {
-	tick, tickLeft := time.NewTicker(follow), time.NewTicker(followLeft)
+	tick := time.NewTicker(follow)
 	defer tick.Stop()
-	defer tickLeft.Stop()
-	left := p.left(ctx)
 	for ctx.Err() == nil {
-		p.serve(ctx, left)
+		p.serve(ctx, p.depths(ctx))
 		select {
 		case <-tick.C:
-		case <-tickLeft.C:
-			left = p.left(ctx)
 		case <-ctx.Done():
 		}
 	}
 	p.workers.Wait()
 }
 
-// left returns the targets for which the transport has work, if it can tell: of an earlier configuration perhaps.
-func (p *inferPool) left(ctx context.Context) []string {
+// depths returns how much waits in which lane, if the transport can tell.
+func (p *inferPool) depths(ctx context.Context) map[events.Lane]int {
 	bus, ok := p.chain.Bus.(interface {
-		Targets(ctx context.Context) ([]string, error)
+		Depths(ctx context.Context) (map[events.Lane]int, error)
 	})
 	if !ok {
 		return nil
 	}
-	targets, err := bus.Targets(ctx)
-	if err != nil {
-		p.chain.Log.Warn("lanes of earlier targets are not known", "error", err)
+	depths, err := bus.Depths(ctx)
+	if err != nil && ctx.Err() == nil {
+		p.chain.Log.Warn("lanes of earlier targets, and of tenants that wait apart, are not known", "error", err)
 	}
-	return targets
+	return depths
 }
 
-// serve starts a worker for each target that has none, and one in place of another that was made for other settings.
-func (p *inferPool) serve(ctx context.Context, left []string) {
+// serve starts a worker for each target that has none, and one in place of another that was made for other settings. The
+// worker of a target serves the lanes of the tenants that wait apart.
+func (p *inferPool) serve(ctx context.Context, depths map[events.Lane]int) {
 	cat := p.chain.Catalog()
 	for _, m := range cat.Models {
 		for _, t := range m.Targets {
 			p.start(ctx, t.Name, t.Concurrency, cat.Priorities)
 		}
 	}
-	for _, name := range left {
-		if _, _, ok := cat.Target(name); !ok {
-			p.start(ctx, name, 1, cat.Priorities)
+	for lane := range depths {
+		if lane.Hop != events.Infer {
+			continue
+		}
+		if _, _, ok := cat.Target(lane.Target); !ok {
+			p.start(ctx, lane.Target, 1, cat.Priorities)
+		}
+		if s, ok := p.serving[lane.Target]; ok && lane.Tenant != "" {
+			s.worker.Serve(hop.Lane{Lane: lane, Weight: cat.Priorities[lane.Priority], Passing: true})
 		}
 	}
 }
@@ -105,6 +107,6 @@ func (p *inferPool) start(ctx context.Context, target string, concurrency int, w
 		return
 	}
 	ctx, stop := context.WithCancel(ctx)
-	p.serving[target] = &served{concurrency, weights, stop}
+	p.serving[target] = &served{w, concurrency, weights, stop}
 	p.workers.Go(func() { w.Run(ctx) })
 }

@@ -22,7 +22,9 @@ type Status struct {
 	State State     // "" is Closed
 	Until time.Time // when an open breaker lets the first probe through; zero otherwise
 
-	Attempts   float64       // attempts seen in the last minute or so, by all processes; older ones fade
+	// Attempts counts those that say something about the target, by all processes, in the last minute or so and since the
+	// breaker closed last. A refusal of the caller's request says nothing.
+	Attempts   float64
 	Failures   float64       // those of them that failed through the target's doing
 	Latency    time.Duration // mean of the successful ones, the recent ones more; 0: none is known
 	Rate       float64       // attempts that ended a second, of late
@@ -33,7 +35,8 @@ type Status struct {
 type Outcome struct {
 	Target  string
 	Code    string        // the error code of package events; "" is success
-	Latency time.Duration // of the call
+	At      time.Time     // when it ended; zero: when it is reported
+	Latency time.Duration // of the call, also of one that failed: what began before its breaker last moved does not move it
 	RetryAt time.Time     // when the target says that it will take calls again; zero: it did not say
-	Probe   bool          // the call was a probe
+	Probe   bool          // the call was a probe, as [Board.Admit] said
 }

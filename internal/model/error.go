@@ -80,6 +80,12 @@ func sentence(code string) string {
 		return "The model's answer is too large."
 	case events.CodeTargetGone:
 		return "The target that was chosen is no longer configured."
+	case events.CodeExpired:
+		return "The deadline passed before the model was called."
+	case events.CodeBreakerOpen:
+		return "The target is left alone for a while: its calls failed."
+	case events.CodeBudgetSpent:
+		return "What the request may cost is more than the budget has left."
 	case events.CodeDeadline:
 		return "The deadline passed before the model answered."
 	default:

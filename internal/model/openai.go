@@ -22,9 +22,9 @@ const errorBodyLimit = 64 << 10
 
 // OpenAIConfig is what an [OpenAI] client needs.
 type OpenAIConfig struct {
-	// Key resolves a target's credential, on every call, so that a rotated one is used at once. It must be quick and safe
-	// for concurrent calls. Its errors go to logs and must not hold the credential. It is not called for a target without
-	// one. Nil: no credential resolves.
+	// Key resolves a target's credential, on every call, so that a rotated one is used at once. It must be quick, as
+	// [catalog.Watch.Secret] is, and safe for concurrent calls. Its errors go to logs and must not hold the credential. It
+	// is not called for a target without one. Nil: no credential resolves.
 	Key func(catalog.Secret) (string, error)
 	// MaxAnswer bounds an answer's body in bytes, after decompression; 0: 4 MiB. One that is larger is
 	// [events.CodeOutputTooLarge].

@@ -15,7 +15,8 @@ func TestEveryWordHasAStatusAndATitleOfItsOwn(t *testing.T) {
 	words := []problem.Word{
 		problem.Malformed, problem.Unauthenticated, problem.Forbidden, problem.NotFound, problem.MethodNotAllowed,
 		problem.Timeout, problem.TooLarge, problem.UnsupportedMediaType, problem.Invalid, problem.IDReused,
-		problem.RateLimited, problem.Internal, problem.Unavailable,
+		problem.RateLimited, problem.QueueFull, problem.BudgetSpent, problem.Internal, problem.Unavailable,
+		problem.WouldMissDeadline,
 	}
 	titles := map[string]problem.Word{}
 	for _, w := range words {

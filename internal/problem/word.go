@@ -17,9 +17,12 @@ const (
 	UnsupportedMediaType Word = "unsupported-media-type" // the content type or encoding is not taken
 	Invalid              Word = "invalid"                // well-formed, but not a valid request
 	IDReused             Word = "id-reused"              // the request's id was used with another body
-	RateLimited          Word = "rate-limited"           // too many requests
+	RateLimited          Word = "rate-limited"           // too many requests in too short a time
+	QueueFull            Word = "queue-full"             // too many of the tenant's requests have not ended
+	BudgetSpent          Word = "budget-spent"           // the tenant may spend no more before its next period
 	Internal             Word = "internal"               // a fault of ours
 	Unavailable          Word = "unavailable"            // cannot be taken now; a later try may do
+	WouldMissDeadline    Word = "would-miss-deadline"    // so much waits that its deadline would pass first
 )
 
 type kind struct {
@@ -40,6 +43,9 @@ var kinds = map[Word]kind{
 	Invalid:              {http.StatusUnprocessableEntity, "The request is not valid"},
 	IDReused:             {http.StatusUnprocessableEntity, "The request's id was used with another body"},
 	RateLimited:          {http.StatusTooManyRequests, "Too many requests"},
+	QueueFull:            {http.StatusTooManyRequests, "Too many requests are waiting"},
+	BudgetSpent:          {http.StatusTooManyRequests, "The budget is spent"},
 	Internal:             {http.StatusInternalServerError, "Something went wrong on this side"},
 	Unavailable:          {http.StatusServiceUnavailable, "The request cannot be taken now"},
+	WouldMissDeadline:    {http.StatusServiceUnavailable, "The request would miss its deadline"},
 }

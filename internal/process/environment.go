@@ -15,6 +15,7 @@ type environment struct {
 	natsURL    string
 	natsCreds  string
 	natsCA     string
+	redisURL   string // empty: each process goes by what it sees itself
 	replicas   int
 	syncAlways bool
 	listen     string
@@ -25,7 +26,7 @@ type environment struct {
 func readEnvironment(getenv func(string) string, function events.Hop) (environment, error) {
 	env := environment{
 		config: getenv("BATON_CONFIG"), natsURL: getenv("BATON_NATS_URL"), natsCreds: getenv("BATON_NATS_CREDS"),
-		natsCA: getenv("BATON_NATS_CA"), listen: getenv("BATON_LISTEN"),
+		natsCA: getenv("BATON_NATS_CA"), listen: getenv("BATON_LISTEN"), redisURL: getenv("BATON_REDIS_URL"),
 	}
 	var errs []error
 	if env.config == "" {

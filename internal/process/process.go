@@ -10,7 +10,10 @@ import (
 	"log/slog"
 	"net/http"
 	"os/signal"
+	"sync"
 	"syscall"
+
+	"github.com/redis/go-redis/v9/logging"
 
 	"baton.dev/baton/events"
 	"baton.dev/baton/internal/bus/natsbus"
@@ -19,8 +22,10 @@ import (
 	"baton.dev/baton/internal/metrics"
 	"baton.dev/baton/internal/model"
 	"baton.dev/baton/internal/problem"
+	"baton.dev/baton/internal/redisstate"
 	"baton.dev/baton/internal/results"
 	"baton.dev/baton/internal/results/kvcells"
+	"baton.dev/baton/internal/shared"
 	"baton.dev/baton/internal/webhook"
 )
 
@@ -29,6 +34,7 @@ import (
 func Main(function events.Hop, getenv func(string) string, stderr io.Writer) int {
 	// net/http logs bytes that a peer sends unasked, past every logger of ours. They are not for a log.
 	log.SetOutput(io.Discard)
+	logging.Disable() // go-redis's own, which knows no levels: what matters of it is said by who uses it
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
@@ -46,8 +52,8 @@ func Run(ctx context.Context, function events.Hop, getenv func(string) string, s
 		return err
 	}
 	logger := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: env.logLevel})).With("function", string(function))
-	secrets := func(s catalog.Secret) (string, error) { return s.Resolve(getenv) }
-	watch, err := catalog.NewWatch(catalog.WatchConfig{Path: env.config, Log: logger, Accept: accept(function, secrets)})
+	read := func(s catalog.Secret) (string, error) { return s.Resolve(getenv) }
+	watch, err := catalog.NewWatch(catalog.WatchConfig{Path: env.config, Log: logger, Accept: accept(function, read)})
 	if err != nil {
 		return err
 	}
@@ -73,22 +79,49 @@ func Run(ctx context.Context, function events.Hop, getenv func(string) string, s
 		return err
 	}
 
-	counted := metrics.New()
+	counted, kept := metrics.New(), results.New(cells)
+	stores, closeStores, err := openStores(env.redisURL)
+	if err != nil {
+		return err
+	}
+	defer closeStores()
+	known, err := shared.New(shared.Config{
+		Stores: stores, Catalog: watch.Current, Results: kept, Depths: bus.Depths, OnBreaker: counted.Breaker, Log: logger,
+	})
+	if err != nil {
+		return err
+	}
 	c := chain.Config{
-		Bus: bus, Results: results.New(cells), Catalog: watch.Current, Secrets: secrets, Log: logger,
-		Models:  model.Clients{catalog.OpenAI: model.NewOpenAI(model.OpenAIConfig{Key: secrets})},
-		Observe: counted.Observe, Metrics: counted.Handler(), Ready: bus.Ready,
+		Bus: bus, Results: kept, Catalog: watch.Current, Secrets: watch.Secret, Log: logger, Shared: known,
+		Attempted: counted.Attempted,
+		Models:    model.Clients{catalog.OpenAI: model.NewOpenAI(model.OpenAIConfig{Key: watch.Secret})},
+		Observe:   counted.Observe, Metrics: counted.Handler(), Ready: bus.Ready,
 	}
 	defer logger.Info("stopped")
 	context.AfterFunc(ctx, func() { logger.Info("draining") })
 	logger.Info("started", "version", chain.Version(), "listen", env.listen)
 	if function == events.Ingest {
 		c.Drain = ctx
+		var running sync.WaitGroup
+		defer running.Wait()
+		running.Go(func() { known.Run(ctx) })
 		return serve(ctx, env.listen, counted.Instrument(c.Ingest()))
 	}
 	return runBeside(ctx, env.listen, operations(counted.Handler(), bus.Ready), func(ctx context.Context) error {
 		return c.Run(ctx, function)
 	})
+}
+
+// openStores returns what is shared through the Redis of the URL; without one, nothing is.
+func openStores(url string) (stores shared.Stores, closeStores func(), err error) {
+	if url == "" {
+		return shared.Stores{}, func() {}, nil
+	}
+	client, err := redisstate.Open(url, redisstate.Options{})
+	if err != nil {
+		return shared.Stores{}, nil, fmt.Errorf("BATON_REDIS_URL: %w", err)
+	}
+	return redisstate.Stores(client), func() { _ = client.Close() }, nil
 }
 
 // accept returns what a configuration must have for the function to take it over: the secrets that it will need.

@@ -38,6 +38,9 @@ type Harness struct {
 	Texted bool
 	// Capabilities are what the transport promises beyond what every one must.
 	Capabilities
+	// Depths returns how many events of each lane are not settled, where the transport can tell; nil: it cannot. Of infer's
+	// lanes it counts those of the target t.
+	Depths func(context.Context, Transport) (map[events.Lane]int, error)
 	// Open opens a new and empty transport, closed by the test's clean-up, and a function that opens the same one again as
 	// another process would.
 	Open func(t *testing.T) (Transport, func() Transport)
@@ -81,6 +84,8 @@ func Run(t *testing.T, h Harness) {
 		{"a dead letter that is redriven keeps its id", redriveKeepsID},
 		{"work that is begun survives a shutdown, and other work is given back", shutdownGivesBack},
 		{"what waits apart is received apart, or with the rest", apartIsReached},
+		{"what is not settled is counted by lane", depthsCounted},
+		{"what waits for a time is counted with its hop", depthsCountWhatWaitsForATime},
 		{"priorities share by weight under backlog and low is not starved", prioritiesShare},
 		{"nothing is lost between many publishers and workers, and nothing repeated that was acknowledged", manyLoseNothing},
 	}

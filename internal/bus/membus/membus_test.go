@@ -1,11 +1,13 @@
 package membus_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"baton.dev/baton/events"
 	"baton.dev/baton/internal/bus/bustest"
 	"baton.dev/baton/internal/bus/membus"
 )
@@ -17,6 +19,9 @@ func TestConformance(t *testing.T) {
 		Virtual: true,
 		Lease:   1500 * time.Millisecond, MaxData: 1 << 20, OverData: 1<<20 + 1,
 		Capabilities: bustest.Capabilities{Ordered: true, Deduplicates: true, AckIsFinal: true, Apart: true},
+		Depths: func(ctx context.Context, b bustest.Transport) (map[events.Lane]int, error) {
+			return b.(*membus.Bus).Depths(ctx)
+		},
 		Open: func(*testing.T) (bustest.Transport, func() bustest.Transport) {
 			b := membus.New(membus.Options{Lease: 1500 * time.Millisecond, MaxData: 1 << 20})
 			return b, func() bustest.Transport { return b }

@@ -1,12 +1,14 @@
 package natsbus_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"go.uber.org/goleak"
 
+	"baton.dev/baton/events"
 	"baton.dev/baton/internal/bus/bustest"
 	"baton.dev/baton/internal/bus/natsbus"
 	"baton.dev/baton/internal/natstest"
@@ -22,6 +24,9 @@ func TestConformance(t *testing.T) {
 			bustest.Run(t, bustest.Harness{
 				Lease: lease, MaxData: 1<<20 - 8<<10, OverData: 1 << 20, Texted: true,
 				Capabilities: bustest.Capabilities{Ordered: true, Deduplicates: true, AckIsFinal: true, Apart: true},
+				Depths: func(ctx context.Context, b bustest.Transport) (map[events.Lane]int, error) {
+					return b.(*natsbus.Bus).Depths(ctx)
+				},
 				Open: func(t *testing.T) (bustest.Transport, func() bustest.Transport) {
 					s := natstest.Start(t, syncAlways)
 					open := func() bustest.Transport { return openBus(t, s, syncAlways) }

@@ -1,6 +1,7 @@
 package sqsbus_test
 
 import (
+	"context"
 	"os"
 	"testing"
 	"time"
@@ -23,6 +24,9 @@ func TestConformance(t *testing.T) {
 		// What is not JSON travels as base64, a third larger; a dead letter's attributes have 8 KiB.
 		Lease: lease, MaxData: (1<<20 - 10<<10) / 4 * 3, OverData: (1<<20 - 8<<10) / 4 * 3,
 		Capabilities: bustest.Capabilities{AckIsFinal: !s.Real},
+		Depths: func(ctx context.Context, b bustest.Transport) (map[events.Lane]int, error) {
+			return b.(*sqsbus.Bus).Depths(ctx, []string{"t"})
+		},
 		Open: func(t *testing.T) (bustest.Transport, func() bustest.Transport) {
 			base := queues(t, s)
 			open := func() bustest.Transport {

@@ -1,0 +1,178 @@
+package infer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"baton.dev/baton/events"
+	"baton.dev/baton/internal/catalog"
+	"baton.dev/baton/internal/health"
+	"baton.dev/baton/internal/model"
+)
+
+// attempt makes the attempt and returns how it ended. An error says that it was not decided: the process ends, the lease is
+// lost, or something on this side is away.
+func (f *function) attempt(ctx context.Context, in events.Event, req events.Request) (outcome, error) {
+	target, _, ok := f.Catalog().Target(in.Target)
+	if !ok {
+		return f.refuse(ctx, in, model.NewError(events.CodeTargetGone, nil)), nil
+	}
+	probe, leave, refusal, err := f.admit(ctx, in, target)
+	if err != nil || refusal != nil {
+		return f.refused(ctx, in, refusal), err
+	}
+	defer leave()
+	if probe {
+		defer f.unprobed(target, &probe)
+	}
+	bill, refusal, err := f.reserve(ctx, in, target, &req)
+	if err != nil || refusal != nil {
+		return f.refused(ctx, in, refusal), err
+	}
+	start := f.Now()
+	if expired(in, start) {
+		bill.release(ctx)
+		return f.refuse(ctx, in, model.NewError(events.CodeExpired, nil)), nil
+	}
+	answer, err := f.Models.Call(ctx, model.Call{
+		Target: target, Request: req, ID: in.ID,
+		TraceParent: in.TraceParent, TraceState: in.TraceState, Expiry: in.Expiry,
+	})
+	end := f.Now()
+	failure, failed := errors.AsType[*model.Error](err)
+	if err != nil && (ctx.Err() != nil || !failed) {
+		// The attempt did not fail: this process ends, or the lease is lost. What was reserved stays, for whoever repeats it.
+		return outcome{}, fmt.Errorf("infer: call for %s: %w", in.ID, errors.Join(err, context.Cause(ctx)))
+	}
+	var o outcome
+	if !failed {
+		o, failure = f.completed(in, req, answer, start, end)
+	}
+	f.report(target, failure, probe, end.Sub(start))
+	probe = false
+	bill.settle(ctx, answer.Usage, failure)
+	told := Attempt{Target: target.Name, Latency: end.Sub(start), Usage: answer.Usage}
+	if failure != nil {
+		told.Code = failure.Code
+		o = f.refuse(ctx, in, failure)
+	}
+	f.Observe(told)
+	return o, nil
+}
+
+// completed returns the outcome of a call that was answered, or why it is none.
+func (f *function) completed(in events.Event, req events.Request, a model.Answer, start, end time.Time) (outcome, *model.Error) {
+	data, err := result(in, req, a, start, end).Encode()
+	if err != nil {
+		return outcome{}, model.NewError(events.CodeUnusableOutput, errors.New("the message cannot be encoded"))
+	}
+	if len(data) > f.MaxResult {
+		return outcome{}, model.NewError(events.CodeOutputTooLarge, nil)
+	}
+	return outcome{data: data}, nil
+}
+
+// admit gets the attempt to the target: past its breaker, and into a place. The breaker is asked again after a wait for a
+// place, since it may have opened meanwhile.
+func (f *function) admit(
+	ctx context.Context, in events.Event, t *catalog.Target,
+) (probe bool, leave func(), _ *model.Error, _ error) {
+	open := model.NewError(events.CodeBreakerOpen, nil)
+	if expired(in, f.Now()) {
+		return false, nil, model.NewError(events.CodeExpired, nil), nil
+	}
+	probe, ok := f.mayCall(ctx, t.Name)
+	if !ok {
+		return false, nil, open, nil
+	}
+	if f.Places == nil {
+		return probe, func() {}, nil, nil
+	}
+	waiting, cancel := ctx, func() {}
+	if !in.Expiry.IsZero() {
+		waiting, cancel = context.WithTimeout(ctx, in.Expiry.Sub(f.Now()))
+	}
+	leave, err := f.Places.Enter(waiting, t.Name, in.ID, t.Concurrency)
+	cancel()
+	if err != nil && probe {
+		f.unprobed(t, &probe)
+	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return false, nil, nil, fmt.Errorf("infer: place for %s: %w", in.ID, err)
+	case err != nil:
+		return false, nil, model.NewError(events.CodeExpired, nil), nil
+	}
+	if !probe {
+		if probe, ok = f.mayCall(ctx, t.Name); !ok {
+			leave()
+			return false, nil, open, nil
+		}
+	}
+	return probe, leave, nil, nil
+}
+
+func (f *function) mayCall(ctx context.Context, target string) (probe, ok bool) {
+	if f.Health == nil {
+		return false, true
+	}
+	return f.Health.Admit(ctx, target)
+}
+
+// hanging is how long a call must have taken that its request's deadline cut short, to count as one that timed out.
+const hanging = 10 * time.Second
+
+// report tells how the attempt ended. A call that the deadline cut short says nothing of the target if it was short, but a
+// target that hangs must not be taken for a good one because its callers are not as patient as its timeout.
+func (f *function) report(t *catalog.Target, failure *model.Error, probe bool, took time.Duration) {
+	if f.Health == nil {
+		return
+	}
+	o := health.Outcome{Target: t.Name, Latency: took, Probe: probe}
+	if failure != nil {
+		o.Code, o.RetryAt = failure.Code, failure.RetryAt
+		if o.Code == events.CodeDeadline && took >= min(hanging, t.Timeout/2) {
+			o.Code = events.CodeTimeout
+		}
+	}
+	f.Health.Report(o)
+}
+
+// unprobed reports a probe that came to nothing: another may go.
+func (f *function) unprobed(t *catalog.Target, probe *bool) {
+	if *probe {
+		f.Health.Report(health.Outcome{Target: t.Name, Code: events.CodeExpired, Probe: true})
+	}
+}
+
+// refused is refuse for what may be no refusal.
+func (f *function) refused(ctx context.Context, in events.Event, e *model.Error) outcome {
+	if e == nil {
+		return outcome{}
+	}
+	return f.refuse(ctx, in, e)
+}
+
+// refuse returns the outcome of a failed attempt, and logs why: the outcome only says what the caller may know.
+func (f *function) refuse(ctx context.Context, in events.Event, e *model.Error) outcome {
+	level := slog.LevelWarn
+	switch {
+	case events.CallersFault(e.Code), e.Code == events.CodeDeadline, e.Code == events.CodeExpired, e.Code == events.CodeBreakerOpen:
+		level = slog.LevelInfo
+	}
+	attrs := []slog.Attr{
+		slog.String("id", in.ID), slog.String("target", in.Target), slog.String("code", e.Code), slog.Any("err", e),
+	}
+	if !e.RetryAt.IsZero() {
+		attrs = append(attrs, slog.Time("retry_at", e.RetryAt))
+	}
+	f.Log.LogAttrs(ctx, level, "attempt failed", attrs...)
+	return outcome{Code: e.Code, Message: e.Message}
+}
+
+func expired(in events.Event, now time.Time) bool {
+	return !in.Expiry.IsZero() && !now.Before(in.Expiry)
+}

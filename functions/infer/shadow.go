@@ -1,0 +1,44 @@
+package infer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"baton.dev/baton/events"
+	"baton.dev/baton/internal/model"
+)
+
+// shadow calls the target with a copy of a request, to see how it does. Nothing follows from it: what it answers is dropped,
+// and whether it is called at all is of no account to the request.
+func (f *function) shadow(ctx context.Context, in events.Event, req events.Request) error {
+	target, _, ok := f.Catalog().Target(in.Target)
+	if !ok {
+		return nil
+	}
+	probe, leave, refusal, err := f.admit(ctx, in, target)
+	if err != nil || refusal != nil {
+		return err
+	}
+	defer leave()
+	if probe {
+		defer f.unprobed(target, &probe)
+	}
+	start := f.Now()
+	answer, err := f.Models.Call(ctx, model.Call{Target: target, Request: req, ID: in.ID, Expiry: in.Expiry})
+	took := f.Now().Sub(start)
+	failure, failed := errors.AsType[*model.Error](err)
+	if err != nil && (ctx.Err() != nil || !failed) {
+		return fmt.Errorf("infer: shadow call for %s: %w", in.ID, errors.Join(err, ctx.Err()))
+	}
+	f.report(target, failure, probe, took)
+	probe = false
+	told := Attempt{Target: target.Name, Shadow: true, Latency: took, Usage: answer.Usage}
+	if failure != nil {
+		told.Code = failure.Code
+		f.Log.LogAttrs(ctx, slog.LevelInfo, "shadow attempt failed", slog.String("id", in.ID), slog.String("code", failure.Code))
+	}
+	f.Observe(told)
+	return nil
+}
