@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -16,7 +18,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
 
 	"baton.dev/baton/events"
 	"baton.dev/baton/internal/bus/natsbus"
@@ -26,8 +30,10 @@ import (
 	"baton.dev/baton/internal/model"
 	"baton.dev/baton/internal/model/simulated"
 	"baton.dev/baton/internal/natstest"
+	"baton.dev/baton/internal/redisstate"
 	"baton.dev/baton/internal/results"
 	"baton.dev/baton/internal/results/kvcells"
+	"baton.dev/baton/internal/shared"
 )
 
 // bench is the chain in this process on an embedded server with its files on disk, a model server that answers at once, and
@@ -43,6 +49,12 @@ type bench struct {
 }
 
 func newBench(b *testing.B, syncAlways, together bool) *bench {
+	b.Helper()
+	return newBenchWith(b, syncAlways, together, shared.Memory())
+}
+
+// newBenchWith is newBench with the stores of what is shared.
+func newBenchWith(b *testing.B, syncAlways, together bool, stores shared.Stores) *bench {
 	b.Helper()
 	dir := b.TempDir()
 	server := natstest.Start(b, syncAlways)
@@ -74,8 +86,15 @@ func newBench(b *testing.B, syncAlways, together bool) *bench {
 	secrets := func(s catalog.Secret) (string, error) { return s.Resolve(os.Getenv) }
 	openai := model.NewOpenAI(model.OpenAIConfig{Key: secrets})
 	b.Cleanup(openai.Close)
+	kept := results.New(cells)
+	known, err := shared.New(shared.Config{
+		Stores: stores, Catalog: catalog.Static(cat), Results: kept, Depths: bus.Depths, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
 	x.chain = chain.Config{
-		Bus: bus, Results: results.New(cells), Catalog: catalog.Static(cat), Secrets: secrets,
+		Bus: bus, Results: kept, Shared: known, Catalog: catalog.Static(cat), Secrets: secrets,
 		Models: model.Clients{catalog.OpenAI: openai}, Log: slog.New(slog.DiscardHandler),
 		Observe: func(hop.Settled) { x.settled.Add(1) },
 	}
@@ -155,13 +174,18 @@ const benchInFlight = 256
 
 // BenchmarkChain runs the chain against the barest chain of its shape on the same parts, in turns, and reports both.
 func BenchmarkChain(b *testing.B) {
-	for name, c := range map[string]struct{ syncAlways, together bool }{
-		"sync=interval":        {false, false},
-		"sync=always":          {true, true},
-		"sync=always,onebyone": {true, false}, // without group commit
+	for name, c := range map[string]struct{ syncAlways, together, redis bool }{
+		"sync=interval":        {},
+		"sync=interval,redis":  {redis: true},
+		"sync=always":          {syncAlways: true, together: true},
+		"sync=always,onebyone": {syncAlways: true}, // without group commit
 	} {
 		b.Run(name, func(b *testing.B) {
-			x := newBench(b, c.syncAlways, c.together)
+			stores := shared.Memory()
+			if c.redis {
+				stores = redisstate.Stores(benchRedis(b))
+			}
+			x := newBenchWith(b, c.syncAlways, c.together, stores)
 			ingest := httptest.NewServer(x.chain.Ingest())
 			b.Cleanup(ingest.Close)
 			stop := x.run(b)
@@ -183,6 +207,35 @@ func BenchmarkChain(b *testing.B) {
 			b.ReportMetric(ours.rate()/theirs.rate(), "ratio")
 		})
 	}
+}
+
+// benchRedis returns a client of a redis-server where there is one, and of one in this process otherwise.
+func benchRedis(b *testing.B) redis.UniversalClient {
+	b.Helper()
+	address := ""
+	if path, err := exec.LookPath("redis-server"); err == nil {
+		_, port, _ := net.SplitHostPort(freeAddress(b))
+		server := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
+		if err := server.Start(); err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() {
+			_ = server.Process.Kill()
+			_ = server.Wait()
+		})
+		address = "127.0.0.1:" + port
+	} else {
+		address = miniredis.RunT(b).Addr()
+	}
+	client, err := redisstate.Open("redis://"+address, redisstate.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = client.Close() })
+	for client.Ping(b.Context()).Err() != nil { // it is on its way
+		pause(b.Context(), 10*time.Millisecond)
+	}
+	return client
 }
 
 // BenchmarkHop runs one hop alone over a backlog of its events.

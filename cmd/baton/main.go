@@ -41,6 +41,7 @@ type commands struct {
 	Watch   watchCommand   `cmd:"" help:"Follow the events of a running chain."`
 	Dead    deadCommand    `cmd:"" help:"List, show and redrive dead letters."`
 	Replay  replayCommand  `cmd:"" help:"Say what a recorded trace would have come to under another configuration."`
+	Spend   spendCommand   `cmd:"" help:"Sum what was spent, and show how budgets stand."`
 	Model   modelCommand   `cmd:"" help:"Run one simulated OpenAI-compatible model server."`
 	Check   checkCommand   `cmd:"" help:"Say what is wrong with a configuration."`
 	Keygen  keygenCommand  `cmd:"" help:"Make a key and a webhook secret for a tenant."`

@@ -352,3 +352,17 @@ func TestAShadowIsCalledAndNothingFollows(t *testing.T) {
 		}
 	})
 }
+
+func TestAShadowOfACanceledRequestIsNotCalled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		in := w.scheduled()
+		if _, err := w.config.Results.Begin(t.Context(), in.Subject, results.Beginning{Canceled: true, At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		s := in.AsShadow("main", time.Now().Add(time.Minute))
+		if out, err := infer.New(w.config)(t.Context(), s); len(out) != 0 || err != nil || w.calls.Load() != 0 {
+			t.Errorf("emitted %v, %v after %d calls", out, err, w.calls.Load())
+		}
+	})
+}

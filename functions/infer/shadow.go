@@ -7,7 +7,9 @@ import (
 	"log/slog"
 
 	"baton.dev/baton/events"
+	"baton.dev/baton/internal/hop"
 	"baton.dev/baton/internal/model"
+	"baton.dev/baton/internal/results"
 )
 
 // shadow calls the target with a copy of a request, to see how it does. Nothing follows from it: what it answers is dropped,
@@ -15,6 +17,14 @@ import (
 func (f *function) shadow(ctx context.Context, in events.Event, req events.Request) error {
 	target, _, ok := f.Catalog().Target(in.Target)
 	if !ok {
+		return nil
+	}
+	// A request that was canceled is not paid for. The claim is that of the request's own attempt, which finds it.
+	stood, err := f.Results.Begin(ctx, in.Subject, results.Beginning{Run: in.Run, At: f.Now(), Accepted: in.Accepted})
+	switch {
+	case err != nil:
+		return hop.Unavailable(fmt.Errorf("infer: claim %s: %w", in.ID, err))
+	case stood.Canceled:
 		return nil
 	}
 	probe, leave, refusal, err := f.admit(ctx, in, target)
