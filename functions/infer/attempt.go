@@ -10,6 +10,7 @@ import (
 	"baton.dev/baton/events"
 	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/health"
+	"baton.dev/baton/internal/hop"
 	"baton.dev/baton/internal/model"
 )
 
@@ -101,6 +102,9 @@ func (f *function) admit(
 		f.unprobed(t, &probe)
 	}
 	switch {
+	case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		// The batch that the event came in is over, which is nobody's failure.
+		return false, nil, nil, hop.Park(fmt.Errorf("infer: place for %s: %w", in.ID, err), f.Now().Add(again))
 	case err != nil && ctx.Err() != nil:
 		return false, nil, nil, fmt.Errorf("infer: place for %s: %w", in.ID, err)
 	case err != nil:

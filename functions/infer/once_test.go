@@ -15,6 +15,7 @@ import (
 	"baton.dev/baton/events"
 	"baton.dev/baton/functions/infer"
 	"baton.dev/baton/internal/answers"
+	"baton.dev/baton/internal/bulkhead"
 	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/health"
 	"baton.dev/baton/internal/hop"
@@ -363,6 +364,31 @@ func TestAShadowOfACanceledRequestIsNotCalled(t *testing.T) {
 		s := in.AsShadow("main", time.Now().Add(time.Minute))
 		if out, err := infer.New(w.config)(t.Context(), s); len(out) != 0 || err != nil || w.calls.Load() != 0 {
 			t.Errorf("emitted %v, %v after %d calls", out, err, w.calls.Load())
+		}
+	})
+}
+
+func TestAnEventWhoseBatchIsOverBeforeThereIsAPlaceWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		places := bulkhead.New(bulkhead.Config{})
+		w.config.Places = places
+		for _, id := range []string{"a", "b"} {
+			leave, err := places.Enter(t.Context(), "main", id, w.target.Concurrency)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer leave()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if o := outcomeOf(ctx, infer.New(w.config), w.scheduled()); o.Kind != hop.Parked {
+			t.Errorf("%+v, want it parked", o)
+		}
+		in := w.scheduled()
+		in.Subject, in.Expiry = "other", time.Now().Add(time.Second)
+		if out := w.one(infer.New(w.config), in); out.ErrorCode != events.CodeExpired || w.calls.Load() != 0 {
+			t.Errorf("after %d calls emitted %+v", w.calls.Load(), out)
 		}
 	})
 }

@@ -136,6 +136,9 @@ func (p parts) handler() (any, error) {
 	c := &consumer{
 		hop: p.function, processor: processor, catalog: p.catalog, client: p.queues, base: p.env.sqsURL, now: time.Now,
 	}
+	if p.shared != nil && p.function != events.Callback {
+		c.sync = p.shared.Sync
+	}
 	return logged(p.log, c.handle), nil
 }
 

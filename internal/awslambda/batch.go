@@ -21,6 +21,8 @@ type consumer struct {
 	catalog   func() *catalog.Catalog
 	client    visibility
 	base      string // what the queues' URLs begin with
+	// sync, if set, shares what is known of targets: nothing runs here between two batches.
+	sync func(context.Context)
 	now       func() time.Time
 }
 
@@ -45,6 +47,11 @@ func (c *consumer) handle(ctx context.Context, in awsevents.SQSEvent) (awsevents
 	}
 	batch := hop.Batch{Deliveries: deliveries}
 	batch.AtOnce, batch.Room = c.bounds(deliveries)
+	if c.sync != nil {
+		c.sync(ctx)
+		// After the batch, too: what this process saw would else be known to the others with its next one only.
+		defer c.sync(context.WithoutCancel(ctx))
+	}
 	c.processor.Handle(ctx, batch)
 
 	report := awsevents.SQSEventResponse{BatchItemFailures: []awsevents.SQSBatchItemFailure{}}

@@ -2,7 +2,9 @@ package chain
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"baton.dev/baton/events"
+	"baton.dev/baton/functions/infer"
 	"baton.dev/baton/internal/bus/membus"
 	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/hop"
@@ -21,13 +24,20 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// memory is a transport in memory that tells which targets it has work for.
+// memory is a transport in memory that may not tell what waits in it.
 type memory struct {
 	*membus.Bus
-	targets func() []string
+	silent *atomic.Bool
 }
 
-func (m memory) Targets(context.Context) ([]string, error) { return m.targets(), nil }
+func (m memory) Depths(ctx context.Context) (map[events.Lane]int, error) {
+	if m.silent.Load() {
+		return nil, errors.New("away")
+	}
+	return m.Bus.Depths(ctx)
+}
+
+func newMemory() memory { return memory{membus.New(membus.Options{}), &atomic.Bool{}} }
 
 // counting counts the calls at once, and answers after a second.
 type counting struct {
@@ -58,7 +68,7 @@ func configured(targets ...*catalog.Target) *catalog.Catalog {
 }
 
 // run runs a pool over the transport until stop, in virtual time.
-func run(t *testing.T, bus memory, models *counting, cat func() *catalog.Catalog) (stop func()) {
+func run(t *testing.T, bus memory, models infer.Models, cat func() *catalog.Catalog) (stop func()) {
 	t.Helper()
 	c := Config{
 		Bus: bus, Results: results.New(results.NewMemory()), Catalog: cat, Models: models, Log: slog.New(slog.DiscardHandler),
@@ -90,15 +100,14 @@ func scheduled(target string, n int) events.Event {
 
 func TestWorkForATargetThatIsGoneGoesBackToSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var targets atomic.Pointer[[]string]
-		targets.Store(&[]string{})
-		bus := memory{membus.New(membus.Options{}), func() []string { return *targets.Load() }}
+		bus := newMemory()
+		bus.silent.Store(true)
 		stop := run(t, bus, &counting{}, catalog.Static(configured(&catalog.Target{Name: "one", Concurrency: 1})))
 		<-time.After(time.Minute) // it runs when a schedule with an older configuration chooses the target
 		if err := bus.Publish(t.Context(), scheduled("former", 0)); err != nil {
 			t.Fatal(err)
 		}
-		targets.Store(&[]string{"former"})
+		bus.silent.Store(false)
 		<-time.After(time.Minute)
 		stop()
 		found := false
@@ -114,7 +123,7 @@ func TestConcurrencyFollowsTheConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var cat atomic.Pointer[catalog.Catalog]
 		cat.Store(configured(&catalog.Target{Name: "one", Concurrency: 4}))
-		bus := memory{membus.New(membus.Options{}), func() []string { return nil }}
+		bus := newMemory()
 		models := &counting{}
 		stop := run(t, bus, models, cat.Load)
 		send := func(from int) {
@@ -137,4 +146,49 @@ func TestConcurrencyFollowsTheConfiguration(t *testing.T) {
 		}
 		stop()
 	})
+}
+
+func TestTenantsThatWaitApartAreServedInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := newMemory()
+		var order []string
+		models := ordered(func(call model.Call) { order = append(order, call.ID) })
+		send := func(n int, tenant string) {
+			for i := range n {
+				e := scheduled("one", i)
+				e.Subject, e.Tenant, e.Apart = tenant+string(rune('a'+i)), tenant, tenant != "all"
+				e.ID = tenant + "-" + string(rune('a'+i))
+				if err := bus.Publish(t.Context(), e); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		send(20, "all")
+		send(20, "flood")
+		send(4, "few")
+		stop := run(t, bus, models, catalog.Static(configured(&catalog.Target{Name: "one", Concurrency: 1})))
+		<-time.After(5 * time.Minute)
+		stop()
+		if len(order) != 44 {
+			t.Fatalf("%d calls, want 44", len(order))
+		}
+		last := 0
+		for i, id := range order {
+			if strings.HasPrefix(id, "few-") {
+				last = i
+			}
+		}
+		if last > 15 { // four turns of three lanes, and what was begun before the lanes were seen
+			t.Errorf("the few were served by the %dth call: %v", last+1, order)
+		}
+	})
+}
+
+// ordered tells of each call, and answers after a second.
+type ordered func(model.Call)
+
+func (o ordered) Call(_ context.Context, call model.Call) (model.Answer, error) {
+	o(call)
+	<-time.After(time.Second)
+	return model.Answer{Message: []byte(`{"role":"assistant","content":"x"}`), Output: "x"}, nil
 }

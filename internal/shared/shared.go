@@ -109,6 +109,17 @@ func (s *State) Run(ctx context.Context) {
 	running.Wait()
 }
 
+// syncTimeout bounds [State.Sync]: a store that is away must not take a process's time.
+const syncTimeout = time.Second
+
+// Sync is one step of Run, for a process that is frozen while it has nothing to do. What it could not share, it shares the
+// next time.
+func (s *State) Sync(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
+	defer cancel()
+	_ = s.Health.Sync(ctx) // it logs what is to be said
+}
+
 // targets returns the names of all targets.
 func (s *State) targets() []string {
 	var names []string

@@ -47,6 +47,8 @@ func (b *Bus) DeadLetters(ctx context.Context) iter.Seq2[hop.DeadLetter, error] 
 				}
 			}
 			if n == 0 {
+				// The end is said with an error of its own: this is a server that stopped answering.
+				yield(hop.DeadLetter{}, errors.New("natsbus: dead letters: the server does not answer; there may be more"))
 				return
 			}
 		}

@@ -185,17 +185,3 @@ func (b *Bus) forget(lane events.Lane) {
 	delete(b.consumers, lane)
 	b.mu.Unlock()
 }
-
-// Targets returns the targets that infer has work for, whether the configuration knows them or not: a target that was
-// taken out of the configuration may have left some.
-func (b *Bus) Targets(ctx context.Context) ([]string, error) {
-	s, err := b.js.Stream(ctx, streamName(events.Infer))
-	if err != nil {
-		return nil, fmt.Errorf("natsbus: stream %s: %w", streamName(events.Infer), err)
-	}
-	info, err := s.Info(ctx, jetstream.WithSubjectFilter(subjectPrefix+string(events.Infer)+".>"))
-	if err != nil {
-		return nil, fmt.Errorf("natsbus: stream %s: %w", streamName(events.Infer), err)
-	}
-	return targetsOf(info.State.Subjects), nil
-}

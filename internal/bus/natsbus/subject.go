@@ -3,7 +3,6 @@ package natsbus
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"slices"
 	"strings"
 
 	"baton.dev/baton/events"
@@ -81,16 +80,4 @@ func consumerName(l events.Lane) string {
 		name += "@" + tenantToken.Replace(l.Tenant) // a target's name has no @
 	}
 	return name
-}
-
-// targetsOf returns the targets among infer's subjects, sorted.
-func targetsOf(counts map[string]uint64) []string {
-	var targets []string
-	for s := range counts {
-		if l, ok := laneOf(s); ok && !slices.Contains(targets, l.Target) {
-			targets = append(targets, l.Target)
-		}
-	}
-	slices.Sort(targets)
-	return targets
 }
