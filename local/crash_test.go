@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/redis/go-redis/v9/logging"
 
 	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/model/simulated"
@@ -181,6 +182,7 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
+	logging.Disable() // go-redis's own log, of a server that is on its way
 	dir, err := os.MkdirTemp("", "baton-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

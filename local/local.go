@@ -1,5 +1,5 @@
-// Package local runs the whole chain in one process: an embedded JetStream on disk, an embedded Redis, the four functions,
-// simulated models and a receiver for callbacks. It is the same chain as anywhere: only the servers are inside.
+// Package local runs the whole chain in one process: an embedded JetStream on disk, the four functions, simulated models and a
+// receiver for callbacks. It is the same chain as anywhere: only the servers are inside.
 package local
 
 import (
@@ -38,7 +38,7 @@ type Options struct {
 	Config     string // baton.yaml; default DIR/baton.yaml, written if it is not there
 	NATS       string // URL of a server to use instead of an embedded one
 	NATSListen string // address of the embedded server; default 127.0.0.1:4222, or a free port if that is taken
-	Redis      string // URL of a server to use instead of an embedded one
+	Redis      string // URL of a server to share what is known with other chains; default this process alone
 	Sync       Sync
 	Log        *slog.Logger
 	Getenv     func(string) string // for env: secrets; default none are set
@@ -52,7 +52,7 @@ type Local struct {
 	Key      string // of the tenant "local"; empty with a configuration of one's own
 	Data     string
 	NATSURL  string
-	RedisURL string
+	RedisURL string // empty where there is none
 	Receiver *receiver.Receiver // at URL/_sink
 	Catalog  func() *catalog.Catalog
 
@@ -100,7 +100,7 @@ func Start(ctx context.Context, o Options) (_ *Local, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.openRedis(o); err != nil {
+	if err := l.openStores(o); err != nil {
 		return nil, err
 	}
 	if err := l.run(ctx, o, nc, listener); err != nil {

@@ -11,12 +11,12 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"baton.dev/baton/internal/bus/natsbus"
 	"baton.dev/baton/internal/redisstate"
+	"baton.dev/baton/internal/shared"
 )
 
 // Sync is when the embedded JetStream forces writes to disk. The zero value is every second.
@@ -114,32 +114,26 @@ func natsAddress(ctx context.Context, address string) (host string, port int, er
 	return host, port, nil
 }
 
-// openRedis starts the embedded Redis, or takes the one that o names.
-func (l *Local) openRedis(o Options) error {
-	if o.Redis != "" {
-		u, err := url.Parse(o.Redis)
-		if err != nil || u.Host == "" || u.Scheme != "redis" && u.Scheme != "rediss" {
-			return errors.New("local: redis URL: want redis://host:port or rediss://host:port")
-		}
-		l.RedisURL = u.Redacted()
-		return l.connectRedis(o.Redis)
+// openStores opens what the functions share: in the Redis that o names, or in this process, which runs them all and so needs
+// none. On a NATS server that others may use too, nothing is shared without a Redis.
+func (l *Local) openStores(o Options) error {
+	switch {
+	case o.Redis == "" && o.NATS == "":
+		l.stores = shared.Memory()
+		return nil
+	case o.Redis == "":
+		return nil
 	}
-	r := miniredis.NewMiniRedis()
-	if err := r.StartAddr("127.0.0.1:0"); err != nil {
-		return fmt.Errorf("local: redis: %w", err)
+	u, err := url.Parse(o.Redis)
+	if err != nil || u.Host == "" || u.Scheme != "redis" && u.Scheme != "rediss" {
+		return errors.New("local: redis URL: want redis://host:port or rediss://host:port")
 	}
-	l.onStop(r.Close)
-	l.RedisURL = "redis://" + r.Addr()
-	return l.connectRedis(l.RedisURL)
-}
-
-func (l *Local) connectRedis(address string) error {
-	client, err := redisstate.Open(address, redisstate.Options{})
+	client, err := redisstate.Open(o.Redis, redisstate.Options{})
 	if err != nil {
 		return fmt.Errorf("local: redis: %w", err)
 	}
 	l.onStop(func() { _ = client.Close() })
-	l.stores = redisstate.Stores(client)
+	l.RedisURL, l.stores = u.Redacted(), redisstate.Stores(client)
 	return nil
 }
 

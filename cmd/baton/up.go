@@ -16,7 +16,7 @@ type chainFlags struct {
 	Config     string `help:"Configuration to run with, instead of DATA/baton.yaml." type:"existingfile" env:"BATON_CONFIG"`
 	NATS       string `name:"nats" help:"NATS server to use instead of an embedded one." placeholder:"URL"`
 	NATSListen string `name:"nats-listen" help:"Address of the embedded server; 127.0.0.1:4222 if free." placeholder:"ADDR"`
-	Redis      string `help:"Redis server to use instead of an embedded one." placeholder:"URL"`
+	Redis      string `help:"Redis server to share with other chains what is known; without one it is kept in this process." placeholder:"URL"`
 	Sync       string `help:"When JetStream forces writes to disk: always, or every so often." default:"1s" placeholder:"WHEN"`
 }
 
@@ -51,8 +51,12 @@ func (u upCommand) Run(ctx context.Context, c *console) error {
 	if l.Key != "" {
 		fmt.Fprintf(c.out, "  key       %s\n", l.Key)
 	}
+	redis := l.RedisURL
+	if redis == "" {
+		redis = "none: what functions share is in this process"
+	}
 	fmt.Fprintf(c.out, "  models    %s\n  receiver  %s%s\n  data      %s\n  nats      %s\n  redis     %s\n",
-		strings.Join(models, ", "), l.URL, local.SinkPath, l.Data, l.NATSURL, l.RedisURL)
+		strings.Join(models, ", "), l.URL, local.SinkPath, l.Data, l.NATSURL, redis)
 	fmt.Fprintln(c.out, "Ctrl-C drains and stops it.")
 	<-ctx.Done()
 	fmt.Fprintln(c.out, "draining")
