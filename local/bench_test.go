@@ -212,7 +212,7 @@ func BenchmarkChain(b *testing.B) {
 // benchRedis returns a client of a redis-server where there is one, and of one in this process otherwise.
 func benchRedis(b *testing.B) redis.UniversalClient {
 	b.Helper()
-	address := ""
+	var address string
 	if path, err := exec.LookPath("redis-server"); err == nil {
 		_, port, _ := net.SplitHostPort(freeAddress(b))
 		server := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")

@@ -52,7 +52,7 @@ type Local struct {
 	Key      string // of the tenant "local"; empty with a configuration of one's own
 	Data     string
 	NATSURL  string
-	RedisURL string // empty where there is none
+	RedisURL string             // empty where there is none
 	Receiver *receiver.Receiver // at URL/_sink
 	Catalog  func() *catalog.Catalog
 

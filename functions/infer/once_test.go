@@ -378,7 +378,7 @@ func TestAnEventWhoseBatchIsOverBeforeThereIsAPlaceWaits(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer leave()
+			t.Cleanup(leave)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()

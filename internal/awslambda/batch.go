@@ -23,7 +23,7 @@ type consumer struct {
 	base      string // what the queues' URLs begin with
 	// sync, if set, shares what is known of targets: nothing runs here between two batches.
 	sync func(context.Context)
-	now       func() time.Time
+	now  func() time.Time
 }
 
 // maxAnswer is what is kept of an invocation for its answer, at most.

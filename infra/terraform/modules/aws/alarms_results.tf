@@ -21,7 +21,7 @@ locals {
     } },
     { for kind in var.results.mode == "serverless" ? ["valkey-memory"] : [] : kind => {
       kind       = kind, expression = "", per = ""
-      says       = "Valkey holds 80 % of the ${var.results.max_gb} GB it may; beyond, the results that expire first are forgotten before they are polled."
+      says       = "Valkey holds 80 % of the ${var.results.max_gb} GB it may; beyond, it forgets what was used least lately: results that nobody polled yet, and what tenants spent of their budgets."
       first      = "raise results.max_gb and apply."
       namespace  = "AWS/ElastiCache", metric = "BytesUsedForCache", statistic = "Maximum"
       dimensions = { clusterId = "${var.name}-results" }, threshold = floor(0.8 * var.results.max_gb * local.gigabyte), minutes = 5

@@ -1,4 +1,8 @@
 # One event source mapping for each queue, so that no lane waits for another and each is held to its own limit.
+#
+# A target's concurrency is held by infer itself, which takes a place in Valkey before each call (internal/bulkhead). The
+# mappings keep down how many invocations there are to wait for one, each of which is billed, and in what proportion the
+# priorities wait. By default the three lanes of a target may together have half as much again as its concurrency.
 
 locals {
   # How many messages an invocation takes. Schedule and callback take what there is, up to ten. An invocation of infer

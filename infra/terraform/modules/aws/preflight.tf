@@ -59,9 +59,17 @@ check "the_account_allows_what_the_queues_may_run" {
   }
 }
 
-check "targets_can_be_held_to_their_concurrency" {
+# Calls are held to a target's concurrency all the same, by the places in Valkey: what is over waits, and Lambda bills it.
+check "targets_are_wide_enough_for_their_three_queues" {
   assert {
     condition     = length(local.narrow) == 0
-    error_message = "SQS starts no fewer than two invocations a queue, and a target has three queues: ${join(", ", local.narrow)} may see up to 6 calls at once."
+    error_message = "SQS starts no fewer than two invocations a queue, and a target has three queues: of ${join(", ", local.narrow)} up to 6 run at once, and those above its concurrency wait for a place and are billed; while Valkey is away, they call."
+  }
+}
+
+check "what_tenants_spent_is_not_forgotten" {
+  assert {
+    condition     = length(module.catalog.budgets) == 0 || var.results.mode != "serverless"
+    error_message = "Tenants have budgets (${join(", ", module.catalog.budgets)}), and serverless Valkey forgets what was used least lately once it holds results.max_gb: of a budget that it forgot, nothing is spent. Use results.mode nodes, which refuses writes instead, or external; or see that the alarm valkey-memory is heard."
   }
 }

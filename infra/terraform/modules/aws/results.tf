@@ -1,5 +1,6 @@
-# Valkey, where results are kept to be polled, and what decides between two ends of one request. It is reached over TLS,
-# from the functions only. It has no password: one would have to stand in Terraform's state and in four functions'
+# Valkey, where results are kept to be polled, what decides between two ends of one request, and what the functions know
+# together: who makes which attempt, how targets do, answers, limits, and what tenants spent. It is reached over TLS, from
+# the functions only. It has no password: one would have to stand in Terraform's state and in four functions'
 # environments, to guard a door that only those four can reach.
 
 resource "aws_elasticache_serverless_cache" "results" {
@@ -13,8 +14,8 @@ resource "aws_elasticache_serverless_cache" "results" {
   subnet_ids           = local.subnet_ids
   security_group_ids   = [aws_security_group.results[0].id]
 
-  # It bounds the bill. At the limit Valkey forgets the results that were used least lately, which nodes do not: there
-  # is an alarm well before.
+  # It bounds the bill. At the limit Valkey forgets what was used least lately, results and budgets alike, which nodes do
+  # not: there is an alarm well before, and a warning in the plan where there are budgets.
   cache_usage_limits {
     data_storage {
       maximum = var.results.max_gb
@@ -38,7 +39,8 @@ resource "aws_elasticache_parameter_group" "results" {
   description = "Baton: results to poll"
   family      = "valkey8"
 
-  # Full, it refuses new requests (callers get 503 and come again) rather than forget what was promised.
+  # Full, it refuses new requests (callers get 503 and come again) rather than forget what was promised, or spent. There
+  # is no appendonly to set: ElastiCache has none for these nodes, and what outlives a node is its replicas' copy.
   parameter {
     name  = "maxmemory-policy"
     value = "noeviction"

@@ -108,10 +108,10 @@ variable "waf" {
 
 variable "results" {
   description = <<-EOT
-    Where results are kept for polling. mode:
+    Where results are kept for polling, and what the functions know together (budgets too: see the README). mode:
     serverless: Valkey that is paid by use, and grows and shrinks by itself, up to max_gb.
     nodes:      a Valkey replication group of nodes (two or more, in as many zones), of node_type; with night, smaller nodes by schedule.
-    external:   a Redis or Valkey of your own, whose rediss:// URL is in the secret redis_url_secret_arn.
+    external:   a Redis or Valkey of your own, whose rediss:// URL is in the secret redis_url_secret_arn. Set its maxmemory-policy to noeviction.
   EOT
   type = object({
     mode                 = optional(string, "serverless")

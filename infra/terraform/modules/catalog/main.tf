@@ -16,6 +16,8 @@ locals {
   # weights every lane may use all of it.
   shares = { for p in local.priorities : p => local.weights[p] / max([for p in local.priorities : local.weights[p]]...) }
 
+  # A model that is a group has no targets of its own: its members have. A canary or a shadow is called like any target,
+  # so it has its lanes too.
   listed = flatten([
     for model_id, model in local.file.models : [
       for t in try(model.targets, []) : {
@@ -58,6 +60,8 @@ locals {
   seconds = { for d in local.durations : d => sum(concat([0], [
     for part in regexall("([0-9]+\\.?[0-9]*)(ns|us|µs|ms|s|m|h)", d) : tonumber(part[0]) * local.units[part[1]]
   ])) }
+
+  budgets = sort([for name, tenant in try(local.file.tenants, {}) : name if try(tenant.budget, null) != null])
 
   references = {
     infer    = distinct([for t in local.listed : t.key if t.key != ""])

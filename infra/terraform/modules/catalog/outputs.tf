@@ -1,5 +1,5 @@
 output "lanes" {
-  description = "Every lane of work, by its name (schedule-high, infer-low-openai-main): its hop, priority, target, and calls, which is how many calls of the target may run at once (0 where there is no target)."
+  description = "Every lane of work, by its name (schedule-high, infer-low-openai-main): its hop, priority, target, and calls, which is how many calls of the target the lane may have at once (0 where there is no target)."
   value       = local.lanes
 
   precondition {
@@ -12,13 +12,18 @@ output "lanes" {
   }
   precondition {
     condition     = length(local.listed) > 0
-    error_message = "${var.config} has no target: give each model one place at least where it can be called."
+    error_message = "${var.config} has no target: give each model one place at least where it can be called; a group needs models that have targets."
   }
 }
 
 output "targets" {
-  description = "Every target by its name: model, api, concurrency (calls at once), timeout (of one call, in seconds)."
+  description = "Every target by its name: model, api, concurrency (calls at once, from all processes together), timeout (of one call, in seconds)."
   value       = { for name, t in local.targets : name => { model = t.model, api = t.api, concurrency = t.concurrency, timeout = t.timeout } }
+}
+
+output "budgets" {
+  description = "The tenants that have a budget. What they spent is kept in Redis or Valkey, which must not forget it."
+  value       = local.budgets
 }
 
 output "secrets" {

@@ -9,6 +9,9 @@ locals {
     callback = module.catalog.secrets.callback
   }
 
+  # Where the URL of Redis is read from: one reference, or none.
+  redis_url = [for r in var.redis_url[*] : { name = coalesce(r.secret, var.secret), key = r.key }]
+
   environment = concat(
     [
       { name = "BATON_CONFIG", value = "/etc/baton/baton.yaml" },
@@ -17,7 +20,7 @@ locals {
       { name = "BATON_NATS_SYNC", value = var.nats.sync },
       { name = "BATON_LISTEN", value = "0.0.0.0:8080" },
     ],
-    var.redis ? [{ name = "BATON_REDIS_URL", valueFrom = { secretKeyRef = { name = var.secret, key = "BATON_REDIS_URL" } } }] : [],
+    [for r in local.redis_url : { name = "BATON_REDIS_URL", valueFrom = { secretKeyRef = r } }],
   )
 
   deployments = { for f, secrets in local.functions : f => {

@@ -11,6 +11,10 @@ output "manifests" {
     error_message = "Simulated targets run on a developer's machine only. Run \"baton model\" in the cluster and name it as a target with api: openai."
   }
   precondition {
+    condition     = length(module.catalog.budgets) == 0 || var.redis_url != null
+    error_message = "Tenants have budgets (${join(", ", module.catalog.budgets)}), which pods can only hold together: set redis_url, or no pod will start."
+  }
+  precondition {
     condition     = length(yamlencode(local.config)) < 1000000
     error_message = "baton.yaml is too large for a ConfigMap, which holds 1 MB."
   }
@@ -23,7 +27,7 @@ output "nats_values" {
 
 output "secret" {
   description = "What the Secret must hold, by its keys."
-  value       = { name = var.secret, namespace = var.namespace, keys = sort(distinct(concat(flatten(values(local.functions)), var.redis ? ["BATON_REDIS_URL"] : []))) }
+  value       = { name = var.secret, namespace = var.namespace, keys = sort(distinct(concat(flatten(values(local.functions)), [for r in local.redis_url : r.key if r.name == var.secret]))) }
 }
 
 locals {

@@ -5,12 +5,32 @@
 # being worked on, so a function is not scaled to zero under a running call. Before a lane has ever been served it has
 # no consumer, and KEDA counts the whole stream: the first pod makes them all. A delayed retry counts from when it is
 # due.
+#
+# While a target is crowded, tenants wait in lanes of their own, whose consumers come and go with them. KEDA cannot name
+# those, so infer is scaled by what is in its stream, too: without it, pods would go while only a tenant's lane had work.
 
 locals {
   lags = {
     schedule = 256 # what one process works on at once (internal/chain)
     callback = 256
     infer    = 0 # a target's concurrency: below
+  }
+
+  # The scaler metrics-api reads one number from an answer, at a path as GJSON writes it. A server that does not hold the
+  # stream, as some of five do not, has none; then the other triggers decide.
+  streams = {
+    schedule = []
+    callback = []
+    infer = [{
+      type = "metrics-api"
+      name = "infer-stream"
+      metadata = {
+        url                   = "http://${local.nats_monitoring}/jsz?acc=%24G&streams=true"
+        valueLocation         = "account_details.0.stream_detail.#(name==\"BATON_INFER\").state.messages"
+        targetValue           = tostring(sum([for t in module.catalog.targets : t.concurrency]))
+        activationTargetValue = "0"
+      }
+    }]
   }
 
   scaled = merge(
@@ -30,7 +50,7 @@ locals {
           stabilizationWindowSeconds = 300
           policies                   = [{ type = "Pods", value = 1, periodSeconds = 60 }]
         } } } }
-        triggers = [for name in sort([for n, l in module.catalog.lanes : n if l.hop == hop]) : {
+        triggers = concat(local.streams[hop], [for name in sort([for n, l in module.catalog.lanes : n if l.hop == hop]) : {
           type = "nats-jetstream"
           name = name
           metadata = {
@@ -41,7 +61,7 @@ locals {
             lagThreshold                 = tostring(hop == "infer" ? module.catalog.targets[module.catalog.lanes[name].target].concurrency : local.lags[hop])
             activationLagThreshold       = "0"
           }
-        }]
+        }])
       }
     } },
     { ingest = {

@@ -34,10 +34,14 @@ variable "secret" {
   default     = "baton"
 }
 
-variable "redis" {
-  description = "true: the Secret also has BATON_REDIS_URL, of a Redis or Valkey of yours. The chain runs without one."
-  type        = bool
-  default     = false
+variable "redis_url" {
+  description = <<-EOT
+    The key of a Kubernetes Secret in the namespace that holds the redis:// or rediss:// URL of a Redis or Valkey of yours; secret: that
+    of var.secret if not given. null: the chain runs without one, each pod goes by what it sees itself, and no tenant may have a budget.
+    For budgets, set its maxmemory-policy to noeviction and appendonly to yes.
+  EOT
+  type        = object({ secret = optional(string), key = optional(string, "BATON_REDIS_URL") })
+  default     = null
 }
 
 variable "nats" {
@@ -66,7 +70,7 @@ variable "nats" {
 }
 
 variable "scale" {
-  description = "How many pods a function may have, and ingest must have. A target sees up to its concurrency of calls at once from each pod of infer: concurrency × infer.max in all."
+  description = "How many pods a function may have, and ingest must have. With redis_url, a target's concurrency is that of all pods together; without, or while it is away, each pod of infer may call as often: concurrency × infer.max in all."
   type = object({
     ingest   = optional(object({ min = optional(number, 2), max = optional(number, 10) }), {})
     schedule = optional(object({ max = optional(number, 5) }), {})

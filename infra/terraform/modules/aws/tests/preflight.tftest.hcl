@@ -121,7 +121,33 @@ run "a_target_too_narrow_for_sqs_is_warned_of" {
     config  = "tests/configs/narrow.yaml"
     secrets = {}
   }
-  expect_failures = [check.targets_can_be_held_to_their_concurrency]
+  expect_failures = [check.targets_are_wide_enough_for_their_three_queues]
+}
+
+run "budgets_in_a_valkey_that_forgets_are_warned_of" {
+  command = plan
+  variables { config = "tests/configs/policies.yaml" }
+  expect_failures = [check.what_tenants_spent_is_not_forgotten]
+}
+
+run "and_not_in_one_that_refuses" {
+  command = plan
+  variables {
+    config  = "tests/configs/policies.yaml"
+    results = { mode = "nodes" }
+  }
+  assert {
+    condition     = one([for p in aws_elasticache_parameter_group.results[0].parameter : p.value if p.name == "maxmemory-policy"]) == "noeviction"
+    error_message = "Valkey would forget what was spent."
+  }
+}
+
+run "nor_in_one_of_your_own" {
+  command = plan
+  variables {
+    config  = "tests/configs/policies.yaml"
+    results = { mode = "external", redis_url_secret_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:baton/redis-AbCdEf" }
+  }
 }
 
 run "a_name_that_queues_cannot_have_is_refused" {

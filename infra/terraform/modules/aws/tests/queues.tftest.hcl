@@ -152,6 +152,37 @@ run "calls_at_once_never_exceed_the_targets_concurrency_by_lane" {
   }
 }
 
+run "a_canary_and_a_shadow_have_queues_and_limits_of_their_own_and_a_group_has_none" {
+  command = plan
+  variables {
+    config  = "tests/configs/policies.yaml"
+    results = { mode = "nodes" }
+  }
+
+  assert {
+    condition = toset([for k in keys(aws_lambda_event_source_mapping.lane) : k if startswith(k, "infer-")]) == toset(flatten([
+      for p in ["high", "normal", "low"] : [for t in ["main", "next", "copied"] : "infer-${p}-${t}"]
+    ]))
+    error_message = jsonencode(keys(aws_lambda_event_source_mapping.lane))
+  }
+  assert {
+    condition     = [for p in ["high", "normal", "low"] : aws_lambda_event_source_mapping.lane["infer-${p}-copied"].scaling_config[0].maximum_concurrency] == [8, 3, 2]
+    error_message = jsonencode(local.mappings)
+  }
+}
+
+run "the_lanes_of_a_target_have_little_more_invocations_than_it_has_places" {
+  command = plan
+  variables { config = "tests/configs/two.yaml" }
+
+  assert {
+    condition = alltrue([for name, t in module.catalog.targets :
+      sum([for k, m in local.mappings : m.batch * m.maximum if local.lanes[k].target == name]) <= 1.5 * t.concurrency
+    ])
+    error_message = jsonencode(local.mappings)
+  }
+}
+
 run "the_largest_target_stays_within_what_sqs_allows" {
   command = plan
   variables {

@@ -73,6 +73,53 @@ run "each_function_is_told_only_the_secrets_that_it_reads" {
   }
 }
 
+run "a_group_has_no_lanes_and_canaries_and_shadows_have_theirs" {
+  command = plan
+  variables { config = "tests/policies.yaml" }
+
+  assert {
+    condition     = { for name, t in output.targets : name => t.model } == { main = "answers", next = "answers", copied = "answers", own = "small" }
+    error_message = jsonencode(output.targets)
+  }
+  assert {
+    condition     = toset([for l in output.lanes : l.target if l.hop == "infer"]) == toset(["main", "next", "copied", "own"])
+    error_message = jsonencode(keys(output.lanes))
+  }
+  assert {
+    condition     = [for p in ["high", "normal", "low"] : output.lanes["infer-${p}-copied"].calls] == [8, 3, 2]
+    error_message = jsonencode([for l in output.lanes : l if l.target == "copied"])
+  }
+  assert {
+    condition     = output.secrets.infer == tolist(["COPIED_KEY"])
+    error_message = jsonencode(output.secrets)
+  }
+}
+
+run "the_tenants_with_a_budget_are_known" {
+  command = plan
+  variables { config = "tests/policies.yaml" }
+
+  assert {
+    condition     = output.budgets == tolist(["agents", "search"])
+    error_message = jsonencode(output.budgets)
+  }
+}
+
+run "and_there_may_be_none" {
+  command = plan
+
+  assert {
+    condition     = length(output.budgets) == 0
+    error_message = jsonencode(output.budgets)
+  }
+}
+
+run "groups_alone_are_refused" {
+  command = plan
+  variables { config = "tests/groups.yaml" }
+  expect_failures = [output.lanes]
+}
+
 run "a_retired_target_keeps_its_lanes" {
   command = plan
   variables { retired_targets = ["gone", "main"] }

@@ -27,7 +27,7 @@ run "each_lane_wakes_its_function_from_zero" {
 
   assert {
     condition = toset(flatten([for f in ["schedule", "infer", "callback"] : [
-      for t in local.scaled[f].spec.triggers : "${t.metadata.stream}/${t.metadata.consumer}"
+      for t in local.scaled[f].spec.triggers : "${t.metadata.stream}/${t.metadata.consumer}" if t.type == "nats-jetstream"
       ]])) == toset(concat(
       [for p in ["high", "normal", "low"] : "BATON_SCHEDULE/schedule-${p}"],
       [for p in ["high", "normal", "low"] : "BATON_CALLBACK/callback-${p}"],
@@ -44,8 +44,86 @@ run "each_lane_wakes_its_function_from_zero" {
     error_message = "Requests may come to no pod."
   }
   assert {
-    condition     = { for t in local.scaled["infer"].spec.triggers : t.name => t.metadata.lagThreshold if startswith(t.name, "infer-high") } == { infer-high-main = "40", infer-high-spare_1 = "64" }
+    condition     = { for t in local.scaled["infer"].spec.triggers : t.name => t.metadata.lagThreshold if startswith(t.name, "infer-high-") } == { infer-high-main = "40", infer-high-spare_1 = "64" }
     error_message = "A pod is not asked to do what a target's concurrency allows."
+  }
+}
+
+run "and_infer_by_its_stream_where_tenants_wait_in_lanes_that_nobody_can_name" {
+  command = plan
+
+  assert {
+    condition = jsonencode({ for f in ["schedule", "infer", "callback"] : f => [for t in local.scaled[f].spec.triggers : t.metadata if t.type == "metrics-api"] }) == jsonencode({
+      schedule = [], callback = []
+      infer = [{
+        url           = "http://nats-headless.baton.svc.cluster.local:8222/jsz?acc=%24G&streams=true"
+        valueLocation = "account_details.0.stream_detail.#(name==\"BATON_INFER\").state.messages"
+        targetValue   = "104", activationTargetValue = "0"
+      }]
+    })
+    error_message = jsonencode(local.scaled["infer"].spec.triggers)
+  }
+}
+
+run "a_group_has_no_lanes_and_a_shadow_has" {
+  command = plan
+  variables {
+    config    = "tests/policies.yaml"
+    redis_url = {}
+  }
+
+  assert {
+    condition = toset([for t in local.scaled["infer"].spec.triggers : t.metadata.consumer if t.type == "nats-jetstream"]) == toset(flatten([
+      for p in ["high", "normal", "low"] : [for t in ["main", "copied"] : "infer-${p}-${t}"]
+    ]))
+    error_message = jsonencode(local.scaled["infer"].spec.triggers)
+  }
+}
+
+run "without_a_redis_no_tenant_may_have_a_budget" {
+  command = plan
+  variables { config = "tests/policies.yaml" }
+  expect_failures = [output.manifests]
+}
+
+run "without_a_redis_no_function_is_told_of_one" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for d in local.deployments : !contains([for e in d.spec.template.spec.containers[0].env : e.name], "BATON_REDIS_URL")])
+    error_message = jsonencode(local.environment)
+  }
+}
+
+run "the_url_of_redis_comes_from_the_secret_to_every_function" {
+  command = plan
+  variables { redis_url = {} }
+
+  assert {
+    condition = alltrue([for d in local.deployments : [
+      for e in d.spec.template.spec.containers[0].env : "${e.valueFrom.secretKeyRef.name}/${e.valueFrom.secretKeyRef.key}" if e.name == "BATON_REDIS_URL"
+    ] == ["baton/BATON_REDIS_URL"]])
+    error_message = jsonencode(local.deployments)
+  }
+  assert {
+    condition     = jsonencode(output.secret.keys) == jsonencode(["BATON_REDIS_URL", "ONE_KEY", "SEARCH_WHSEC", "TWO_KEY"])
+    error_message = jsonencode(output.secret)
+  }
+}
+
+run "or_from_another_secret" {
+  command = plan
+  variables { redis_url = { secret = "valkey", key = "url" } }
+
+  assert {
+    condition = alltrue([for d in local.deployments : [
+      for e in d.spec.template.spec.containers[0].env : "${e.valueFrom.secretKeyRef.name}/${e.valueFrom.secretKeyRef.key}" if e.name == "BATON_REDIS_URL"
+    ] == ["valkey/url"]])
+    error_message = jsonencode(local.deployments)
+  }
+  assert {
+    condition     = jsonencode(output.secret.keys) == jsonencode(["ONE_KEY", "SEARCH_WHSEC", "TWO_KEY"])
+    error_message = jsonencode(output.secret)
   }
 }
 
