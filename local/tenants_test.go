@@ -121,7 +121,9 @@ func TestATenantIsServedWithinItsShare(t *testing.T) {
 	share := float64(few) / float64(last-first)
 	t.Logf("accepted before a tenant was full: %v; the third came after %d calls, waited for %d, and had %.0f %% of the %d that followed",
 		accepted, came, first-came, 100*share, last-first)
-	if share < 0.22 { // of four lanes: the tenants' own, and the one of all that filled before they were seen to wait
+	// A quarter of the turns is its share: of four lanes, the tenants' own and the one of all that filled before they were seen to
+	// wait. A lane whose next are on their way loses a turn, so what is checked is half of that; in order of arrival it had 6 %.
+	if share < 0.125 {
 		t.Errorf("the third tenant had %.0f %% of the calls", 100*share)
 	}
 	if waited := first - came; waited > queued/2 {

@@ -9,6 +9,7 @@ package admission
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,10 +41,18 @@ type Gate struct {
 	sample atomic.Pointer[sample]
 }
 
-// sample is what waited at a time, by target.
+// sample is what waited at a time, by target, and how many have joined the lanes of all since, as far as this process knows.
 type sample struct {
 	at     time.Time
 	queues map[string]Queue
+
+	mu     sync.Mutex
+	joined map[lane]int
+}
+
+type lane struct {
+	target   string
+	priority events.Priority
 }
 
 // stale is after how many samples that did not come the last one tells nothing any more.
@@ -90,14 +99,29 @@ func (g *Gate) Look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	g.sample.Store(&sample{at, queues(depths)})
+	g.sample.Store(&sample{at: at, queues: queues(depths), joined: map[lane]int{}})
 	return nil
 }
 
-// Crowded reports whether more than the given number wait in the target's lane for all tenants. False where it is not known.
+// Crowded reports whether so much waits in the target's lane of all tenants that another request is to wait apart: more than
+// the number, and more than the target does in a second. Where it says no, the request is taken to join that lane: what came
+// since the lanes were looked at counts too, less what the target has done since at its usual rate, so that a flood is
+// noticed before the next look. False where nothing is known.
 func (g *Gate) Crowded(target string, p events.Priority, most int) bool {
-	s := g.sample.Load()
-	return s != nil && g.cfg.Now().Sub(s.at) <= stale*g.cfg.Every && s.queues[target][p][""] > most
+	s, now := g.sample.Load(), g.cfg.Now()
+	if s == nil || now.Sub(s.at) > stale*g.cfg.Every {
+		return false
+	}
+	rate := g.cfg.Health.Status(target).Rate
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := lane{target, p}
+	waiting := float64(s.queues[target][p][""]+s.joined[l]) - rate*now.Sub(s.at).Seconds()
+	if waiting > max(float64(most), rate) {
+		return true
+	}
+	s.joined[l]++
+	return false
 }
 
 // Wait returns how long a new request of the tenant would wait, in its class, for the first target that could take it; 0

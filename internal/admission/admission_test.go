@@ -83,7 +83,7 @@ func TestTheLaneOfAllIsCrowdedWhenMoreWaitThanMay(t *testing.T) {
 	t.Parallel()
 	bus := membus.New(membus.Options{})
 	g := admission.New(admission.Config{Depths: bus.Depths, Health: known{}})
-	fill(t, bus, "one", 5)
+	fill(t, bus, "one", 15)
 	if g.Crowded("one", events.Normal, 4) {
 		t.Error("it has not looked")
 	}
@@ -91,10 +91,37 @@ func TestTheLaneOfAllIsCrowdedWhenMoreWaitThanMay(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !g.Crowded("one", events.Normal, 4) {
-		t.Error("five are not more than four")
+		t.Error("15 are not more than 4, and more than a second's work")
 	}
-	if g.Crowded("one", events.Normal, 5) || g.Crowded("one", events.High, 0) || g.Crowded("two", events.Normal, 0) {
+	if g.Crowded("one", events.Normal, 15) || g.Crowded("one", events.High, 0) || g.Crowded("two", events.Normal, 0) {
 		t.Error("crowded where no more wait than may")
+	}
+}
+
+func TestAFloodIsNoticedBeforeTheNextLook(t *testing.T) {
+	t.Parallel()
+	bus, clock := membus.New(membus.Options{}), time.Now()
+	g := admission.New(admission.Config{
+		Depths: bus.Depths, Health: known{"new": {}}, Now: func() time.Time { return clock },
+	})
+	if err := g.Look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	join := func(target string) (joined int) {
+		for !g.Crowded(target, events.Normal, 4) {
+			joined++
+		}
+		return joined
+	}
+	if n := join("new"); n != 5 {
+		t.Errorf("%d joined a target of which nothing is known, want the four that may wait and one more", n)
+	}
+	if n := join("one"); n != 11 {
+		t.Errorf("%d joined one that does 10 a second, want a second's work and one more", n)
+	}
+	clock = clock.Add(time.Second)
+	if n := join("one"); n != 10 {
+		t.Errorf("%d joined in the second after, want what was done in it", n)
 	}
 }
 

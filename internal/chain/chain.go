@@ -33,8 +33,13 @@ type Config struct {
 	Secrets func(catalog.Secret) (string, error)
 	Models  infer.Models // for infer
 	Log     *slog.Logger
+	// Transport makes the deliveries of callbacks, and it is then for it to refuse what may not be reached; nil is one over
+	// the network that reaches only what Catalog allows.
+	Transport http.RoundTripper
 	// Shared is what the processes know together. Nil: nothing is known of targets, limited, cached or counted.
 	Shared *shared.State
+	// Guard, if set, puts something between infer and the health of the targets, to watch over what passes.
+	Guard func(infer.Health) infer.Health
 	// Attempted, if set, is called after each attempt at a target.
 	Attempted func(infer.Attempt)
 
@@ -161,6 +166,9 @@ func (c Config) infer() infer.Config {
 	cfg := infer.Config{Catalog: c.Catalog, Models: c.Models, Results: c.Results, Log: c.Log, Observe: c.Attempted}
 	if s := c.Shared; s != nil {
 		cfg.Health, cfg.Places, cfg.Answers = s.Health, s.Places, s.Answers
+		if c.Guard != nil {
+			cfg.Health = c.Guard(s.Health)
+		}
 		if s.Leases != nil {
 			cfg.Leases = s.Leases
 		}
@@ -172,7 +180,7 @@ func (c Config) infer() infer.Config {
 }
 
 func (c Config) callback() callback.Config {
-	cfg := callback.Config{Catalog: c.Catalog, Results: c.Results, Secrets: c.Secrets, Version: Version()}
+	cfg := callback.Config{Catalog: c.Catalog, Results: c.Results, Secrets: c.Secrets, Version: Version(), Transport: c.Transport}
 	if s := c.Shared; s != nil {
 		cfg.Ended = func(ctx context.Context, e events.Event) { s.Tally.Ended(ctx, c.Catalog(), e) }
 	}

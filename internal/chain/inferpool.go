@@ -30,7 +30,7 @@ type served struct {
 
 // follow is how often the configuration and the transport are looked at: events may come for a target that is gone from a
 // schedule that has an older configuration, or fall due, and a tenant that waits apart waits this long for its first.
-const follow = time.Second
+const follow = 500 * time.Millisecond
 
 func newInferPool(c Config, handler hop.Handler) *inferPool {
 	return &inferPool{
@@ -99,8 +99,9 @@ func (p *inferPool) start(ctx context.Context, target string, concurrency int, w
 		old.stop() // it drains beside its successor
 	}
 	cfg := p.chain.worker(events.Infer, p.handler, target, concurrency, hop.Limits{})
-	// Calls are long beside the way to the broker, so few need to wait here, and another process may be free.
-	cfg.Prefetch = max(concurrency/4, 1)
+	// Calls are long beside the way to the broker, so few need to wait here, and another process may be free; but a lane that
+	// is empty while its next are on their way loses its turn.
+	cfg.Prefetch = max(concurrency/4, 4)
 	w, err := hop.NewWorker(cfg)
 	if err != nil {
 		p.chain.Log.Error("target has no worker", "target", target, "error", err)
