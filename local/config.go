@@ -13,6 +13,7 @@ import (
 	"text/template"
 
 	"baton.dev/baton/internal/catalog"
+	"baton.dev/baton/internal/shared"
 	"baton.dev/baton/internal/webhook"
 	"baton.dev/baton/local/receiver"
 )
@@ -38,7 +39,9 @@ func (l *Local) openConfig(o Options) error {
 	read := func(s catalog.Secret) (string, error) { return s.Resolve(o.Getenv) }
 	watch, err := catalog.NewWatch(catalog.WatchConfig{
 		Path: path, Log: o.Log,
-		Accept: func(c *catalog.Catalog) error { return c.CheckSecrets(read, webhook.CheckSecret) },
+		Accept: func(c *catalog.Catalog) error {
+			return errors.Join(shared.Check(c, l.stores), c.CheckSecrets(read, webhook.CheckSecret))
+		},
 	})
 	if err != nil {
 		return err

@@ -93,14 +93,14 @@ func Start(ctx context.Context, o Options) (_ *Local, err error) {
 	if err := l.openData(o.Data); err != nil {
 		return nil, err
 	}
+	if err := l.openStores(o); err != nil {
+		return nil, err
+	}
 	if err := l.openConfig(o); err != nil {
 		return nil, err
 	}
 	nc, err := l.openNATS(ctx, o)
 	if err != nil {
-		return nil, err
-	}
-	if err := l.openStores(o); err != nil {
 		return nil, err
 	}
 	if err := l.run(ctx, o, nc, listener); err != nil {

@@ -207,6 +207,14 @@ func TestEveryReasonHasAMeaning(t *testing.T) {
 	}
 }
 
+func TestUndeliveredIsTrueOfAnySchedule(t *testing.T) {
+	t.Parallel()
+	says := meanings[events.ReasonUndelivered].says
+	if !strings.Contains(says, "callbacks.retries") || strings.Contains(says, "hour") {
+		t.Errorf("it says %q, and the schedule is the configuration's", says)
+	}
+}
+
 func TestAges(t *testing.T) {
 	t.Parallel()
 	now := diedAt(0)

@@ -45,7 +45,7 @@ var meanings = map[events.Reason]meaning{
 		"Raise the transport's limit (on NATS, max_payload) and redrive, or ask the model for less.",
 	},
 	events.ReasonUndelivered: {
-		"The receiver did not take the callback at any try, over hours.",
+		"The receiver took the callback at none of the tries that callbacks.retries in the configuration allows.",
 		"The result can still be polled; redrive it when the receiver is well, and it is tried from the start.",
 	},
 	events.ReasonGone: {

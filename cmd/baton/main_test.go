@@ -225,37 +225,6 @@ func TestModelServes(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
-	t.Parallel()
-	good, bad := filepath.Join(t.TempDir(), "good.yaml"), filepath.Join(t.TempDir(), "bad.yaml")
-	for path, content := range map[string]string{
-		good: "models:\n  m: {targets: [{name: a, api: simulated, simulate: {p50: 1ms, p99: 2ms}}]}\n",
-		bad:  "models:\n  m: {targets: [{name: A, api: simulator}]}\nmodells: 1\n",
-	} {
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if status, out, err := baton(t, "check", good); status != 0 || !strings.Contains(out, "is valid: 1 model, 1 target, 0 tenants") {
-		t.Errorf("good: exit %d: %s%s", status, out, err)
-	}
-	status, out, _ := baton(t, "check", bad)
-	if status != 1 || !strings.Contains(out, "bad.yaml:2:") || !strings.Contains(out, "bad.yaml:3:") || strings.Count(out, "\n") < 4 {
-		t.Errorf("bad: exit %d:\n%s", status, out)
-	}
-	status, out, _ = baton(t, "check", "--json", bad)
-	var v struct {
-		Valid  bool
-		Faults []map[string]any
-	}
-	if err := json.Unmarshal([]byte(out), &v); err != nil || status != 1 || v.Valid || len(v.Faults) < 3 {
-		t.Errorf("bad, as JSON: exit %d, %v:\n%s", status, err, out)
-	}
-	if status, _, err := baton(t, "check", filepath.Join(t.TempDir(), "none")); status != 1 || err == "" {
-		t.Errorf("none: exit %d: %s", status, err)
-	}
-}
-
 func TestKeygenMakesWhatTheConfigurationTakes(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"bad name!", ""} {

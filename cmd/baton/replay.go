@@ -28,11 +28,12 @@ each target's part.
 
   baton watch --trace monday.trace                         record, and stop with Ctrl-C
   baton replay monday.trace --config new.yaml              what if this were the configuration
-  baton replay monday.trace --config new.yaml --assume cheap=300ms,1.2s,0.01
+  baton replay monday.trace --config new.yaml --assume cheap=300ms,1.2s,1%
                                                            with a target that is new
 
 --assume says how a target behaves: its median and 99th percentile and, if any, its share of
-errors. It is needed for a target that the trace does not know, unless that is simulated.
+errors, as 1% or 0.01. It is needed for a target that the trace does not know, unless that is
+simulated. A shadow's calls are in no trace: without it, they are left out of the replay.
 
 How a call goes is what was recorded of its target, of this very request where it was called
 there. The replay cannot know what a target's times would be under another load, what was

@@ -66,11 +66,31 @@ func TestATraceIsRecordedAndReplayed(t *testing.T) {
 	if err := json.Unmarshal([]byte(printed), &r); err != nil || status != 0 || r.Recorded.Completed != requests || r.Replayed.Completed != requests || r.Replayed.Attempts != requests {
 		t.Errorf("exit %d, %v: %s%s", status, err, printed, errs)
 	}
-	if status, _, err := baton(t, "watch", "--nats", nats, "--trace", trace); status != 1 || !strings.Contains(err, "is there already") {
-		t.Errorf("onto a trace that is there: exit %d: %s", status, err)
-	}
 	if status, _, err := baton(t, "watch", "--nats", nats, "--trace", trace, "--json"); status != 2 || err == "" {
 		t.Errorf("both forms: exit %d: %s", status, err)
+	}
+}
+
+func TestWatchRefusesATraceThatIsThereBeforeItConnects(t *testing.T) {
+	t.Parallel()
+	nowhere := "nats://" + freeAddress(t)
+	trace := written(t, "monday.trace", oneRequest)
+	if status, _, err := baton(t, "watch", "--nats", nowhere, "--trace", trace); status != 1 || !strings.Contains(err, "monday.trace is there already") {
+		t.Errorf("exit %d: %s", status, err)
+	}
+	if text, err := os.ReadFile(trace); err != nil || string(text) != oneRequest {
+		t.Errorf("it is changed, %v:\n%s", err, text)
+	}
+}
+
+func TestWatchLeavesNoTraceWhereThereIsNoServer(t *testing.T) {
+	t.Parallel()
+	trace := filepath.Join(t.TempDir(), "new.trace")
+	if status, _, err := baton(t, "watch", "--nats", "nats://"+freeAddress(t), "--trace", trace); status != 1 || err == "" {
+		t.Errorf("exit %d: %s", status, err)
+	}
+	if _, err := os.Stat(trace); !os.IsNotExist(err) {
+		t.Errorf("the trace: %v, want none", err)
 	}
 }
 
@@ -96,9 +116,30 @@ func TestReplayTakesAssumptions(t *testing.T) {
 	if status, _, err := baton(t, "replay", trace, "--config", config); status != 1 || !strings.Contains(err, "--assume new=") {
 		t.Errorf("without one: exit %d: %s", status, err)
 	}
-	status, out, err := baton(t, "replay", trace, "--config", config, "--assume", "new=1s,1s,0")
+	status, out, err := baton(t, "replay", trace, "--config", config, "--assume", "new=1s,1s,0%")
 	if status != 0 || !strings.Contains(out, "1000 ms") || !strings.Contains(out, "Note: Target new is assumed") {
 		t.Errorf("exit %d: %s%s", status, out, err)
+	}
+}
+
+func TestReplayLeavesOutAShadowThatTheTraceCannotKnow(t *testing.T) {
+	t.Parallel()
+	trace := written(t, "a.trace", oneRequest)
+	config := written(t, "own.yaml", `models: {chat: {targets: [
+  {name: old, api: openai, url: "https://models.example.com/v1"},
+  {name: twin, api: openai, url: "https://twin.example.com/v1", shadow: 100%}]}}`)
+	const note = "Target twin takes copies of requests"
+	status, out, err := baton(t, "replay", trace, "--config", config)
+	if status != 0 || !strings.Contains(out, "Note: "+note) {
+		t.Errorf("exit %d: %s%s", status, out, err)
+	}
+	status, out, err = baton(t, "replay", trace, "--config", config, "--json")
+	if status != 0 || !strings.Contains(out, note) {
+		t.Errorf("as JSON: exit %d: %s%s", status, out, err)
+	}
+	status, out, err = baton(t, "replay", trace, "--config", config, "--assume", "twin=1s,1s,10%")
+	if status != 0 || strings.Contains(out, note) || !strings.Contains(out, "fail 10 % of its calls") {
+		t.Errorf("assumed: exit %d: %s%s", status, out, err)
 	}
 }
 
@@ -128,27 +169,5 @@ func TestReplaySaysWhatIsWrong(t *testing.T) {
 				t.Errorf("exit %d, want %d with %q: %s", status, tc.status, tc.want, err)
 			}
 		})
-	}
-}
-
-func TestCheckCountsAndWarns(t *testing.T) {
-	t.Parallel()
-	good := written(t, "good.yaml", "models: {chat: {targets: [{name: a, api: simulated}, {name: b, api: simulated}]}}\n")
-	status, out, _ := baton(t, "check", "--json", good)
-	var v struct {
-		Valid                    bool
-		Faults, Warnings         []struct{ File, Problem string }
-		Models, Targets, Tenants int
-	}
-	if err := json.Unmarshal([]byte(out), &v); err != nil || status != 0 || !v.Valid || v.Faults == nil || v.Models != 1 || v.Targets != 2 || v.Tenants != 0 ||
-		len(v.Warnings) == 0 || v.Warnings[0].File != good || v.Warnings[0].Problem == "" {
-		t.Errorf("exit %d, %v:\n%s", status, err, out)
-	}
-	status, out, _ = baton(t, "check", good)
-	if status != 0 || !strings.Contains(out, "warning: ") || !strings.Contains(out, "is valid: 1 model, 2 targets, 0 tenants.") {
-		t.Errorf("exit %d:\n%s", status, out)
-	}
-	if status, out, _ := baton(t, "check", written(t, "bad.yaml", "modells: 1\n")); status != 1 || !strings.Contains(out, "is not valid: ") {
-		t.Errorf("exit %d:\n%s", status, out)
 	}
 }

@@ -74,7 +74,8 @@ type spending struct {
 
 func (s spendCommand) Run(ctx context.Context, c *console) error {
 	if s.Redis == "" {
-		return errors.New("spend: what was spent is kept in Redis: give --redis, or set BATON_REDIS_URL")
+		return errors.New("spend: what was spent is kept in the chain's Redis: give --redis, or set BATON_REDIS_URL; " +
+			"a baton up without --redis keeps it in its own process, and cannot be asked")
 	}
 	client, err := redisstate.Open(s.Redis, redisstate.Options{DialTimeout: operatorWait})
 	if err != nil {

@@ -221,6 +221,7 @@ func TestSpendAsACommand(t *testing.T) {
 		{[]string{"--redis", url, "--by", "colour"}, 2, "--by"},
 		{[]string{"--redis", url, "--by", ""}, 1, "--by: want one at least"},
 		{[]string{"--redis", ""}, 1, "give --redis, or set BATON_REDIS_URL"},
+		{[]string{}, 1, "a baton up without --redis keeps it in its own process, and cannot be asked"},
 		{[]string{"--redis", "http://:secret@cache.example"}, 1, "not a URL such as rediss://"},
 		{[]string{"--redis", "redis://:secret@" + freeAddress(t)}, 1, "redis is away"},
 		{[]string{"--redis", url, "--config", bad}, 1, "is not valid"},

@@ -16,7 +16,7 @@ type chainFlags struct {
 	Config     string `help:"Configuration to run with, instead of DATA/baton.yaml." type:"existingfile" env:"BATON_CONFIG"`
 	NATS       string `name:"nats" help:"NATS server to use instead of an embedded one." placeholder:"URL"`
 	NATSListen string `name:"nats-listen" help:"Address of the embedded server; 127.0.0.1:4222 if free." placeholder:"ADDR"`
-	Redis      string `help:"Redis server to share with other chains what is known; without one it is kept in this process." placeholder:"URL"`
+	Redis      string `help:"Redis in which chains share what is known; without one it stays in this process." placeholder:"URL"`
 	Sync       string `help:"When JetStream forces writes to disk: always, or every so often." default:"1s" placeholder:"WHEN"`
 }
 

@@ -44,6 +44,36 @@ documentation of internal/replay has the format.`
 }
 
 func (w watchCommand) Run(ctx context.Context, c *console) error {
+	if w.Trace == "" || w.Trace == "-" {
+		return w.watch(ctx, c, c.out)
+	}
+	// First, so that a name that cannot be is refused whether or not there is a server.
+	f, err := newTrace(w.Trace)
+	if err != nil {
+		return err
+	}
+	err = w.watch(ctx, c, f)
+	if info, failed := f.Stat(); err != nil && failed == nil && info.Size() == 0 {
+		err = errors.Join(err, os.Remove(w.Trace)) // it would be in the way of the next try
+	}
+	return errors.Join(err, f.Close())
+}
+
+// newTrace makes the file of a trace.
+func newTrace(path string) (*os.File, error) {
+	// A file that is there may be a trace that somebody needs, or the middle of one.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("watch: %s is there already: name a new file", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("watch: trace: %w", err)
+	}
+	return f, nil
+}
+
+// watch connects, and writes what it sees to out, until there are no more events.
+func (w watchCommand) watch(ctx context.Context, c *console, out io.Writer) error {
 	nc, err := natsbus.Connect(ctx, natsbus.ConnectOptions{URL: w.NATS, Name: "baton-watch", Wait: operatorWait, Log: c.log})
 	if err != nil {
 		return err
@@ -55,10 +85,10 @@ func (w watchCommand) Run(ctx context.Context, c *console) error {
 	}
 	fmt.Fprintln(c.err, "watching", nc.ConnectedUrlRedacted())
 	if w.Trace != "" {
-		return w.record(c, seen)
+		return record(out, c, seen)
 	}
 	for e := range seen {
-		if err := w.print(c, e); err != nil {
+		if err := w.print(out, e); err != nil {
 			return err
 		}
 	}
@@ -66,22 +96,7 @@ func (w watchCommand) Run(ctx context.Context, c *console) error {
 }
 
 // record writes a trace until there are no more events.
-func (w watchCommand) record(c *console, seen iter.Seq[events.Event]) error {
-	if w.Trace == "-" {
-		return recordTo(c.out, c, seen)
-	}
-	// A file that is there may be a trace that somebody needs, or the middle of one.
-	f, err := os.OpenFile(w.Trace, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("watch: %s is there already: name a new file", w.Trace)
-	}
-	if err != nil {
-		return fmt.Errorf("watch: trace: %w", err)
-	}
-	return errors.Join(recordTo(f, c, seen), f.Close())
-}
-
-func recordTo(out io.Writer, c *console, seen iter.Seq[events.Event]) error {
+func record(out io.Writer, c *console, seen iter.Seq[events.Event]) error {
 	recorder := replay.NewRecorder(out)
 	for e := range seen {
 		if err := recorder.Record(e); err != nil {
@@ -92,9 +107,9 @@ func recordTo(out io.Writer, c *console, seen iter.Seq[events.Event]) error {
 	return nil
 }
 
-func (w watchCommand) print(c *console, e events.Event) error {
+func (w watchCommand) print(out io.Writer, e events.Event) error {
 	if !w.JSON {
-		fmt.Fprintln(c.out, summary(e))
+		fmt.Fprintln(out, summary(e))
 		return nil
 	}
 	ce, err := e.CloudEvent()
@@ -105,7 +120,7 @@ func (w watchCommand) print(c *console, e events.Event) error {
 	if err != nil {
 		return fmt.Errorf("watch: %w", err)
 	}
-	fmt.Fprintf(c.out, "%s\n", line)
+	fmt.Fprintf(out, "%s\n", line)
 	return nil
 }
 

@@ -134,7 +134,7 @@ func (c *Callback) store(ctx context.Context, in events.Event) (body []byte, our
 	if len(in.Data) == 0 {
 		return nil, false, hop.Reject(events.ReasonUndecodable, errors.New("callback: the event has no result"))
 	}
-	if in.Attempt == 0 {
+	if in.Begun == 0 {
 		// No attempt was ever begun, so nobody claimed the request: it may be canceled still.
 		stood, err := c.results.Begin(ctx, in.Subject, results.Beginning{Run: in.Run, At: c.now(), Accepted: in.Accepted})
 		if err != nil {

@@ -14,9 +14,9 @@ import (
 	"baton.dev/baton/internal/model"
 )
 
-// attempt makes the attempt and returns how it ended. An error says that it was not decided: the process ends, the lease is
-// lost, or something on this side is away.
-func (f *function) attempt(ctx context.Context, in events.Event, req events.Request) (outcome, error) {
+// attempt makes the attempt and returns how it ended; nil if the request is over. An error says that it was not decided: the
+// process ends, the lease is lost, or something on this side is away.
+func (f *function) attempt(ctx context.Context, in events.Event, req events.Request, execution string) (*outcome, error) {
 	target, _, ok := f.Catalog().Target(in.Target)
 	if !ok {
 		return f.refuse(ctx, in, model.NewError(events.CodeTargetGone, nil)), nil
@@ -29,9 +29,13 @@ func (f *function) attempt(ctx context.Context, in events.Event, req events.Requ
 	if probe {
 		defer f.unprobed(target, &probe)
 	}
-	bill, refusal, err := f.reserve(ctx, in, target, &req)
+	bill, refusal, err := f.reserve(ctx, in, execution, target, &req)
 	if err != nil || refusal != nil {
 		return f.refused(ctx, in, refusal), err
+	}
+	if mine, err := f.claim(ctx, in); err != nil || !mine {
+		bill.release(ctx)
+		return nil, err
 	}
 	start := f.Now()
 	if expired(in, start) {
@@ -45,17 +49,28 @@ func (f *function) attempt(ctx context.Context, in events.Event, req events.Requ
 	end := f.Now()
 	failure, failed := errors.AsType[*model.Error](err)
 	if err != nil && (ctx.Err() != nil || !failed) {
-		// The attempt did not fail: this process ends, or the lease is lost. What was reserved stays, for whoever repeats it.
-		return outcome{}, fmt.Errorf("infer: call for %s: %w", in.ID, errors.Join(err, context.Cause(ctx)))
+		// The attempt did not fail: this process ends, or the lease is lost. What was reserved stays: it may have been paid.
+		if failed && !failure.Sent {
+			bill.release(ctx)
+		}
+		return nil, fmt.Errorf("infer: call for %s: %w", in.ID, errors.Join(err, context.Cause(ctx)))
 	}
-	var o outcome
+	var o *outcome
 	if !failed {
 		o, failure = f.completed(in, req, answer, start, end)
 	}
 	f.report(target, failure, probe, end.Sub(start))
 	probe = false
-	bill.settle(ctx, answer.Usage, failure)
-	told := Attempt{Target: target.Name, Latency: end.Sub(start), Usage: answer.Usage}
+	if failure != nil && !events.Begun(failure.Code) {
+		bill.release(ctx) // the client knows no such target: nothing was called
+		return f.refuse(ctx, in, failure), nil
+	}
+	usage := answer.Usage
+	if failure != nil && failure.Usage != nil {
+		usage = failure.Usage
+	}
+	bill.settle(ctx, usage, failure)
+	told := Attempt{Target: target.Name, Latency: end.Sub(start), Usage: usage}
 	if failure != nil {
 		told.Code = failure.Code
 		o = f.refuse(ctx, in, failure)
@@ -65,15 +80,21 @@ func (f *function) attempt(ctx context.Context, in events.Event, req events.Requ
 }
 
 // completed returns the outcome of a call that was answered, or why it is none.
-func (f *function) completed(in events.Event, req events.Request, a model.Answer, start, end time.Time) (outcome, *model.Error) {
+func (f *function) completed(in events.Event, req events.Request, a model.Answer, start, end time.Time) (*outcome, *model.Error) {
 	data, err := result(in, req, a, start, end).Encode()
 	if err != nil {
-		return outcome{}, model.NewError(events.CodeUnusableOutput, errors.New("the message cannot be encoded"))
+		return nil, answered(model.NewError(events.CodeUnusableOutput, errors.New("the message cannot be encoded")), a)
 	}
 	if len(data) > f.MaxResult {
-		return outcome{}, model.NewError(events.CodeOutputTooLarge, nil)
+		return nil, answered(model.NewError(events.CodeOutputTooLarge, nil), a)
 	}
-	return outcome{data: data}, nil
+	return &outcome{data: data}, nil
+}
+
+// answered returns the error as that of a call which the model answered.
+func answered(e *model.Error, a model.Answer) *model.Error {
+	e.Sent, e.Usage = true, a.Usage
+	return e
 }
 
 // admit gets the attempt to the target: past its breaker, and into a place. The breaker is asked again after a wait for a
@@ -153,15 +174,15 @@ func (f *function) unprobed(t *catalog.Target, probe *bool) {
 }
 
 // refused is refuse for what may be no refusal.
-func (f *function) refused(ctx context.Context, in events.Event, e *model.Error) outcome {
+func (f *function) refused(ctx context.Context, in events.Event, e *model.Error) *outcome {
 	if e == nil {
-		return outcome{}
+		return nil
 	}
 	return f.refuse(ctx, in, e)
 }
 
 // refuse returns the outcome of a failed attempt, and logs why: the outcome only says what the caller may know.
-func (f *function) refuse(ctx context.Context, in events.Event, e *model.Error) outcome {
+func (f *function) refuse(ctx context.Context, in events.Event, e *model.Error) *outcome {
 	level := slog.LevelWarn
 	switch {
 	case events.CallersFault(e.Code), e.Code == events.CodeDeadline, e.Code == events.CodeExpired, e.Code == events.CodeBreakerOpen:
@@ -174,7 +195,7 @@ func (f *function) refuse(ctx context.Context, in events.Event, e *model.Error) 
 		attrs = append(attrs, slog.Time("retry_at", e.RetryAt))
 	}
 	f.Log.LogAttrs(ctx, level, "attempt failed", attrs...)
-	return outcome{Code: e.Code, Message: e.Message}
+	return &outcome{Code: e.Code, Message: e.Message}
 }
 
 func expired(in events.Event, now time.Time) bool {

@@ -11,11 +11,11 @@ import (
 	"baton.dev/baton/internal/results"
 )
 
-// claim reports whether this run of the request may go on. Only a first attempt claims: those after it are of a run that
-// began. A repeat of the same run finds its own claim. What is or may be a repeat goes on unless the request has ended
+// claim reports whether this run of the request may call a model. Only the first that would claims: those after it are of a
+// run that began. A repeat of the same run finds its own claim. What is or may be a repeat goes on unless the request has ended
 // meanwhile: its first delivery then did its work but for the acknowledgement, and another call would be paid for nothing.
 func (f *function) claim(ctx context.Context, in events.Event) (bool, error) {
-	if in.Attempt > 1 {
+	if in.Begun > 0 {
 		return f.open(ctx, in)
 	}
 	mine := results.Beginning{Run: in.Run, At: f.Now(), Accepted: in.Accepted}

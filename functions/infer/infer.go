@@ -4,10 +4,11 @@
 //
 // An attempt that is delivered twice is made once. These are its steps, and what a crash between two of them means:
 //
-//	(1) claim the run      durable, once: a request that was canceled, or another run of it, ends here
-//	(2) take the lease     who finds it held parks the event; who finds the outcome emits it again, without a call.
+//	(1) take the lease     who finds it held parks the event; who finds the outcome emits it again, without a call.
 //	                       A crash after it: the lease runs out, the repeat takes it.
-//	(3) admit              breaker, place at the target, budget, deadline; a refusal is an attempt_failed that was not begun
+//	(2) admit              breaker, place at the target, budget, deadline; a refusal is an attempt_failed that was not begun
+//	(3) claim the run      durable, once, right before the first call: a request that was canceled, or another run of it, ends
+//	                       here. What has not been called can be canceled, however often it was bounced.
 //	(4) call               A crash in it or after it: the model may have been paid, and the repeat calls again under the same
 //	                       idempotency key. What was reserved stays reserved until then: it is counted once.
 //	(5) finish the lease   with the outcome, by its fencing token: a worker that stalled and was succeeded is refused here
@@ -46,9 +47,11 @@ type Models interface {
 // Results is where the run of a request is claimed. A [*results.Store] is one.
 //
 // Begin returns what decided: b if this call was the first for the message, and otherwise what was written before. Ended
-// returns how the request ended, or [results.ErrNotFound]. Both must be safe for concurrent use.
+// returns how the request ended, and Begun what was written of its beginning, or [results.ErrNotFound]. All must be safe for
+// concurrent use.
 type Results interface {
 	Begin(ctx context.Context, messageID string, b results.Beginning) (results.Beginning, error)
+	Begun(ctx context.Context, messageID string) (results.Beginning, error)
 	Ended(ctx context.Context, messageID string) (results.Ending, error)
 }
 
@@ -71,6 +74,8 @@ type Config struct {
 	Places Places
 	// Answers keep what equal requests may be answered with; nil: nothing does. A [*answers.Answers] is one.
 	Answers Answers
+	// CacheKey returns the key that a request has under the configuration as it is now; nil: the one it came with.
+	CacheKey func(tenant string, m *catalog.Model, r events.Request) string
 	// Ledger keeps budgets and what attempts cost; nil: nothing is counted. A [*ledger.Memory] is one.
 	Ledger Ledger
 	// Observe, if set, is told how each attempt ended that was begun.
@@ -108,7 +113,8 @@ type Attempt struct {
 
 type function struct {
 	Config
-	alone *lease.Leases // of this process, for when Leases cannot say
+	alone   *lease.Leases // of this process, for when Leases cannot say
+	flights flights
 }
 
 // New returns the function.
@@ -132,7 +138,7 @@ func New(c Config) hop.Handler {
 	if c.Leases == nil {
 		c.Leases = alone
 	}
-	return (&function{c, alone}).handle
+	return (&function{Config: c, alone: alone}).handle
 }
 
 func (f *function) handle(ctx context.Context, in events.Event) ([]events.Event, error) {
@@ -143,14 +149,22 @@ func (f *function) handle(ctx context.Context, in events.Event) ([]events.Event,
 	if in.Shadow {
 		return nil, f.shadow(ctx, in, req)
 	}
-	// The claim comes before everything else that ends in an event: a request that was canceled must not be failed.
-	if mine, err := f.claim(ctx, in); err != nil || !mine {
+	known, done, err := f.equal(ctx, in, req)
+	switch {
+	case err != nil:
 		return nil, err
+	case known != nil:
+		out := f.event(in, *known)
+		out.Begun = in.Begun // no model was called
+		return []events.Event{out}, nil
 	}
+	defer done()
+	stop := f.leads(ctx, in)
 	o, err := f.once(ctx, in, req)
-	if err != nil {
+	stop() // before the lead is given up
+	if err != nil || o == nil {
 		return nil, err
 	}
-	f.keep(ctx, in, o)
-	return []events.Event{f.event(in, o)}, nil
+	f.keep(ctx, in, req, *o)
+	return []events.Event{f.event(in, *o)}, nil
 }

@@ -218,7 +218,6 @@ func TestClaim(t *testing.T) {
 		t.Parallel()
 		c := setup(t, never(t))
 		in := scheduled(t, body, 1)
-		in.Expiry = accepted // past: a canceled request must not be failed either
 		if _, err := c.store.Begin(t.Context(), in.Subject, results.Beginning{Canceled: true}); err != nil {
 			t.Fatal(err)
 		}
@@ -240,6 +239,7 @@ func TestClaim(t *testing.T) {
 		c := setup(t, answering(200, answer))
 		c.config.Results = results.New(broken{results.NewMemory()})
 		in := scheduled(t, body, 2)
+		in.Begun = 1
 		out := c.one(t, in, events.Completed)
 		c.config.Results = c.store
 		if _, err := c.store.End(t.Context(), in.Subject, results.Ending{EventID: out.ID, Status: events.StatusCompleted, Body: out.Data}); err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -340,7 +341,14 @@ func TestAShadowIsCalledAndNothingFollows(t *testing.T) {
 		var told []infer.Attempt
 		w.config.Observe = func(a infer.Attempt) { told = append(told, a) }
 		h := infer.New(w.config)
-		s := w.scheduled().AsShadow("main", time.Now().Add(time.Minute))
+		in := w.scheduled()
+		s := in.AsShadow("main", time.Now().Add(time.Minute))
+		if o := outcomeOf(t.Context(), h, s); o.Kind != hop.Parked || w.calls.Load() != 0 {
+			t.Errorf("before its request has begun: %+v after %d calls", o, w.calls.Load())
+		}
+		if _, err := w.config.Results.Begin(t.Context(), in.Subject, results.Beginning{Run: in.Run, At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
 		if out, err := h(t.Context(), s); len(out) != 0 || err != nil {
 			t.Errorf("emitted %v, %v", out, err)
 		}
@@ -389,6 +397,164 @@ func TestAnEventWhoseBatchIsOverBeforeThereIsAPlaceWaits(t *testing.T) {
 		in.Subject, in.Expiry = "other", time.Now().Add(time.Second)
 		if out := w.one(infer.New(w.config), in); out.ErrorCode != events.CodeExpired || w.calls.Load() != 0 {
 			t.Errorf("after %d calls emitted %+v", w.calls.Load(), out)
+		}
+	})
+}
+
+func TestWhatWasNotCalledCanBeCanceled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		board := health.New(health.Config{})
+		w.config.Health = board
+		for range 5 {
+			board.Report(health.Outcome{Target: "main", Code: events.CodeUnavailable})
+		}
+		h, in := infer.New(w.config), w.scheduled()
+		if out := w.one(h, in); out.ErrorCode != events.CodeBreakerOpen {
+			t.Fatalf("emitted %+v", out)
+		}
+		stood, err := w.config.Results.Begin(t.Context(), in.Subject, results.Beginning{Canceled: true, At: time.Now()})
+		if err != nil || !stood.Canceled {
+			t.Fatalf("the cancel finds %+v, %v", stood, err)
+		}
+		<-time.After(time.Hour) // it is well again
+		in.Attempt, in.ID = 2, in.Subject+"-scheduled-2"
+		in.Expiry = time.Now().Add(time.Hour)
+		if out, err := h(t.Context(), in); len(out) != 0 || err != nil || w.calls.Load() != 0 {
+			t.Errorf("canceled, it emitted %v, %v after %d calls", out, err, w.calls.Load())
+		}
+	})
+}
+
+func TestEqualRequestsMakeOneCallThoughNothingIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.config.Answers = answers.New(answers.Config{})
+		h := infer.New(w.config)
+		var workers sync.WaitGroup
+		var cached atomic.Int32
+		for n := range 20 {
+			in := w.scheduled()
+			in.ID, in.Subject, in.CacheKey = fmt.Sprint("id-", n), fmt.Sprint("message-", n), "key"
+			workers.Go(func() {
+				out := w.one(h, in)
+				var r events.Result
+				if err := json.Unmarshal(out.Data, &r); err != nil || r.MessageID != in.Subject || r.Output != "yes" {
+					t.Errorf("emitted %s, %v", out.Data, err)
+				}
+				if r.Cached {
+					cached.Add(1)
+				}
+			})
+		}
+		workers.Wait()
+		if w.calls.Load() != 1 || cached.Load() != 19 {
+			t.Errorf("%d calls, %d answers from the cache", w.calls.Load(), cached.Load())
+		}
+	})
+}
+
+func TestWhatIsOnlyReservedIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		accounts := ledger.NewMemory()
+		w.config.Ledger = accounts
+		var r events.Request
+		if err := json.Unmarshal([]byte(body), &r); err != nil {
+			t.Fatal(err)
+		}
+		w.tenant.Budget = catalog.Budget{Amount: ledger.Most(w.target, ledger.Bound(r, w.target)) + 20, Period: catalog.Day}
+		h := infer.New(w.config)
+		var workers sync.WaitGroup
+		first := w.scheduled()
+		workers.Go(func() { w.one(h, first) })
+		synctest.Wait() // it is under way, and has reserved nearly all
+		second := w.scheduled()
+		second.ID, second.Subject = "second", "second"
+		if o := outcomeOf(t.Context(), h, second); o.Kind != hop.Parked {
+			t.Errorf("the second: %+v, want it parked", o)
+		}
+		workers.Wait()
+		if out := w.one(h, second); out.Type != events.Completed {
+			t.Errorf("after the first, the second emitted %+v", out)
+		}
+	})
+}
+
+func TestAFailureCostsWhatIsKnownOfIt(t *testing.T) {
+	usage := &events.Usage{PromptTokens: 10, CompletionTokens: 5, TotalTokens: 15}
+	for name, tc := range map[string]struct {
+		failure model.Error
+		most    bool
+		want    catalog.Money
+	}{
+		"nothing, where nothing was sent":                        {failure: model.Error{Code: events.CodeUnreachable}},
+		"nothing, where the server says that it does not answer": {failure: model.Error{Code: events.CodeUnavailable, Sent: true, Status: 503}},
+		"the most, where the connection broke":                   {failure: model.Error{Code: events.CodeUnreachable, Sent: true}, most: true},
+		"the most, where time ran out":                           {failure: model.Error{Code: events.CodeTimeout, Sent: true}, most: true},
+		"what the server says of an answer that is of no use":    {failure: model.Error{Code: events.CodeUnusableOutput, Sent: true, Status: 200, Usage: usage}, want: 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				accounts := ledger.NewMemory()
+				w.config.Ledger = accounts
+				w.tenant.Budget = catalog.Budget{Amount: 1_000_000, Period: catalog.Day}
+				var most catalog.Money
+				w.config.Models = modelIn(func(_ context.Context, call model.Call) (model.Answer, error) {
+					most = ledger.Most(call.Target, call.Request)
+					failure := tc.failure
+					return model.Answer{}, &failure
+				})
+				w.one(infer.New(w.config), w.scheduled())
+				want := tc.want
+				if tc.most {
+					want = most
+				}
+				account, _ := ledger.Account("search", w.tenant.Budget, time.Now())
+				if s, err := accounts.Spent(t.Context(), account); err != nil || s.Spent != want || s.Reserved != 0 {
+					t.Errorf("the account is %+v, %v, want %d spent", s, err, want)
+				}
+			})
+		})
+	}
+}
+
+func TestAnAnswerOfAnotherMakingIsNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		shared := answers.New(answers.Config{Store: answers.NewMemory()})
+		w.config.Answers = shared
+		w.config.CacheKey = func(string, *catalog.Model, events.Request) string { return "of the configuration as it is now" }
+		in := w.scheduled()
+		in.CacheKey = "of the configuration as it was"
+		w.one(infer.New(w.config), in)
+		if a, ok := shared.Get(t.Context(), in.CacheKey); ok {
+			t.Errorf("kept %+v", a)
+		}
+	})
+}
+
+func TestALeadLastsAsLongAsTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		shared := answers.New(answers.Config{Store: answers.NewMemory()})
+		w.config.Answers = shared
+		w.config.Models = says("yes", 10*time.Minute, &w.calls)
+		in := w.scheduled()
+		in.CacheKey = "key"
+		if !shared.Lead(t.Context(), "key", in.Subject, time.Minute) {
+			t.Fatal("it does not lead")
+		}
+		var workers sync.WaitGroup
+		workers.Go(func() { w.one(infer.New(w.config), in) })
+		<-time.After(9 * time.Minute)
+		if shared.Lead(t.Context(), "key", "another", time.Minute) {
+			t.Error("another leads while the call is under way")
+		}
+		workers.Wait()
+		if _, ok := shared.Get(t.Context(), "key"); !ok {
+			t.Error("there is no answer")
 		}
 	})
 }

@@ -12,6 +12,11 @@ import (
 	"baton.dev/baton/internal/results"
 )
 
+// shadows is whose account the copies are on: they are the operator's, and no tenant's budget pays for them.
+const shadows = "(shadow)"
+
+var errNotBegun = errors.New("infer: the request that is shadowed has not begun")
+
 // shadow calls the target with a copy of a request, to see how it does. Nothing follows from it: what it answers is dropped,
 // and whether it is called at all is of no account to the request.
 func (f *function) shadow(ctx context.Context, in events.Event, req events.Request) error {
@@ -19,12 +24,16 @@ func (f *function) shadow(ctx context.Context, in events.Event, req events.Reque
 	if !ok {
 		return nil
 	}
-	// A request that was canceled is not paid for. The claim is that of the request's own attempt, which finds it.
-	stood, err := f.Results.Begin(ctx, in.Subject, results.Beginning{Run: in.Run, At: f.Now(), Accepted: in.Accepted})
-	switch {
+	// A request that was canceled is not paid for. One that has begun cannot be any more, so the shadow waits for that.
+	switch begun, err := f.Results.Begun(ctx, in.Subject); {
+	case errors.Is(err, results.ErrNotFound):
+		if now := f.Now(); !expired(in, now.Add(again)) {
+			return hop.Park(errNotBegun, now.Add(again))
+		}
+		return nil
 	case err != nil:
-		return hop.Unavailable(fmt.Errorf("infer: claim %s: %w", in.ID, err))
-	case stood.Canceled:
+		return hop.Unavailable(fmt.Errorf("infer: shadow of %s: %w", in.Subject, err))
+	case begun.Canceled:
 		return nil
 	}
 	probe, leave, refusal, err := f.admit(ctx, in, target)
@@ -44,6 +53,7 @@ func (f *function) shadow(ctx context.Context, in events.Event, req events.Reque
 	}
 	f.report(target, failure, probe, took)
 	probe = false
+	f.bill(in, execution(in, start.UnixMicro()), target, shadows).settle(ctx, answer.Usage, failure)
 	told := Attempt{Target: target.Name, Shadow: true, Latency: took, Usage: answer.Usage}
 	if failure != nil {
 		told.Code = failure.Code

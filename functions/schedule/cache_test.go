@@ -127,20 +127,6 @@ func TestEqualRequestsWaitForTheOneThatLeads(t *testing.T) {
 	}
 }
 
-func TestAFollowerWakesAtItsDeadlineAtTheLatest(t *testing.T) {
-	t.Parallel()
-	c := newCached(t, nil)
-	c.one(c.asked(1, false))
-	follower := c.asked(2, false)
-	follower.Expiry = now.Add(20 * time.Millisecond)
-	woken := c.parked(follower)
-	if woken.NotBefore != follower.Expiry {
-		t.Errorf("parked until %v, and the deadline is %v", woken.NotBefore, follower.Expiry)
-	}
-	c.now = woken.NotBefore
-	expectFailed(t, c.one(woken), events.CodeDeadline)
-}
-
 func TestALeadEnds(t *testing.T) {
 	t.Parallel()
 	// leads reports whether another request leads.
@@ -184,6 +170,38 @@ func TestALeadEnds(t *testing.T) {
 		c.now = now.Add(2 * time.Minute)
 		if !leads(c) {
 			t.Error("nobody else leads")
+		}
+	})
+	t.Run("not while the slowest target may be answering, and a minute", func(t *testing.T) {
+		t.Parallel()
+		c := newCached(t, nil)
+		slow := target("slow", 1)
+		slow.Timeout = 5 * time.Minute
+		c.catalog.Models["m"].Targets = append(c.catalog.Models["m"].Targets, slow,
+			&catalog.Target{Name: "copies", Shadow: 0.001, Timeout: time.Hour})
+		in := c.asked(1, false)
+		if _, err := c.handler(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+		c.now = now.Add(6*time.Minute - time.Second)
+		if leads(c) {
+			t.Error("another leads too early")
+		}
+		c.now = now.Add(6 * time.Minute)
+		if !leads(c) {
+			t.Error("nobody else leads")
+		}
+	})
+	t.Run("not while infer renews it", func(t *testing.T) {
+		t.Parallel()
+		c := newCached(t, nil)
+		first := c.asked(1, false)
+		c.one(first)
+		for c.now.Before(now.Add(25 * time.Minute)) {
+			c.now = c.now.Add(40 * time.Second)
+			if !c.answers.Lead(t.Context(), "key", first.Subject, 2*time.Minute) || leads(c) {
+				t.Fatalf("another leads after %v", c.now.Sub(now))
+			}
 		}
 	})
 	t.Run("not while the leader tries again", func(t *testing.T) {
@@ -241,6 +259,9 @@ func (away) Lead(context.Context, string, string, time.Time, time.Duration) (str
 	return "", errAway
 }
 func (away) Land(context.Context, string, string) error { return errAway }
+func (away) Widen(context.Context, string, string, int, time.Time, time.Duration) error {
+	return errAway
+}
 
 func TestWhileTheStoreIsAwayEveryRequestGoesItsOwnWay(t *testing.T) {
 	t.Parallel()

@@ -52,6 +52,8 @@ func over(c *catalog.Catalog, in events.Event, now time.Time) *events.ResultErro
 	switch {
 	case !ok:
 		return fail(events.CodeModelNotOffered, "the model is no longer offered").failure
+	case !mayUse(c, in):
+		return fail(events.CodeModelNotOffered, "the model is no longer offered to the tenant").failure
 	case events.CallersFault(in.ErrorCode):
 		return fail(in.ErrorCode, in.ErrorMessage).failure
 	case !in.Expiry.IsZero() && !now.Before(in.Expiry):
@@ -63,6 +65,16 @@ func over(c *catalog.Catalog, in events.Event, now time.Time) *events.ResultErro
 	default:
 		return nil
 	}
+}
+
+// mayUse reports whether the event's tenant is there and may use its model. A configuration without any tenants, as a replay
+// may have it, says nothing of who may: there, everyone may.
+func mayUse(c *catalog.Catalog, in events.Event) bool {
+	if len(c.Tenants) == 0 {
+		return true
+	}
+	t, ok := c.Tenants[in.Tenant]
+	return ok && t.MayUse(in.Model)
 }
 
 // decide chooses the next target, for an event that is not over. See the package documentation for the order.

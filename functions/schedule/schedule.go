@@ -14,7 +14,10 @@
 // not measured by what others could not serve, and is not flooded by their outage. A target with a shadow takes copies only.
 //
 // A request that may be cached is answered from there, or leads the one call that equal requests wait for. A canary's answer
-// is not kept, since it must be measured and may be withdrawn; nor is a fallback's, which is of another model.
+// is not kept, since it must be measured and may be withdrawn; nor is a fallback's, which is of another model. One that waits
+// has half of the time to its deadline for it, and then makes its own call.
+//
+// A request whose tenant is gone from the configuration, or may no longer use the model, fails without a call.
 //
 // # Repeats
 //
@@ -95,7 +98,7 @@ func (f *function) handle(ctx context.Context, in events.Event) ([]events.Event,
 	out.Target, out.NotBefore = d.target.Name, d.until
 	out.Apart = f.Crowded != nil && in.Tenant != "" && f.Crowded(d.target, in.Priority)
 	if d.apart {
-		f.land(ctx, in)
+		f.abandon(ctx, in)
 		out.CacheKey = ""
 	} else {
 		f.keepLead(ctx, p)
@@ -136,13 +139,13 @@ func (f *function) policy(cat *catalog.Catalog, in events.Event, now time.Time, 
 	return p
 }
 
-// fail returns the terminal event of a request that nothing more is tried for, and lets go of the flight that it may lead.
+// fail returns the terminal event of a request that nothing more is tried for, and abandons the flight that it may lead.
 func (f *function) fail(ctx context.Context, in events.Event, why events.ResultError, now time.Time) ([]events.Event, error) {
 	out, err := failed(in, why, now)
 	if err != nil {
 		return nil, err
 	}
-	f.land(ctx, in)
+	f.abandon(ctx, in)
 	return []events.Event{out}, nil
 }
 

@@ -1,6 +1,10 @@
 // Package answers keeps what models answered, so that an equal request is answered without another call, and lets one of
 // many equal requests at once make the call for all.
 //
+// One that leads and comes to no answer for all must not keep the others back, who would make their calls one after the
+// other. Where the model did answer and the answer is not one to share, as it is cut short, the next one's is hardly better:
+// equal requests then go apart for a minute, see [Answers.Apart]. Where it failed, a few lead at once, see [Answers.Abandon].
+//
 // It has two levels: the memory of this process, and a [Store] that processes share. The store is an accelerator. While it
 // is away a process answers from its own memory, and every message that finds nothing there leads: two calls are better
 // than none.
@@ -16,6 +20,8 @@ import (
 	"time"
 
 	"github.com/maypok86/otter/v2"
+
+	"baton.dev/baton/events"
 )
 
 const (
@@ -24,6 +30,12 @@ const (
 	maxValue = 1 << 20
 	// entryBytes is about what an entry takes in memory besides its text.
 	entryBytes = 512
+	// widened is how long equal requests need not wait for a single one after a leader has come to no answer for all. Each
+	// that follows and comes to none extends it.
+	widened = time.Minute
+	// handful is how many lead at once then, after a failure: all of them would fall on a target that is in trouble, and one
+	// by one they would not be through before their deadlines.
+	handful = 8
 )
 
 // Config of the answers. The zero value is a process that answers alone.
@@ -69,6 +81,9 @@ func New(c Config) *Answers {
 	}
 }
 
+// Alone reports whether answers are of this process alone: it has no store, or that is away.
+func (a *Answers) Alone() bool { return a.store == nil || a.away.Load() }
+
 // Get returns the answer under the key, if there is one whose time is not over. A store that is away has none.
 func (a *Answers) Get(ctx context.Context, key string) (Answer, bool) {
 	if key == "" {
@@ -103,8 +118,23 @@ func (a *Answers) Get(ctx context.Context, key string) (Answer, bool) {
 // Put stores the answer for ttl. One that is larger than 1 MiB, or whose message is not JSON, is not stored. While the
 // store is away only this process has it.
 func (a *Answers) Put(ctx context.Context, key string, answer Answer, ttl time.Duration) {
-	if key == "" || ttl <= 0 {
+	a.put(ctx, key, answer, ttl)
+}
+
+// Keep ends the message's lead with the result it came to: one that may answer equal requests is stored for ttl, as Put
+// does, and otherwise, or if it cannot be, they go apart.
+func (a *Answers) Keep(ctx context.Context, key, messageID string, r events.Result, ttl time.Duration) {
+	if Cachable(r) && a.put(ctx, key, Of(r), ttl) {
+		a.Land(ctx, key, messageID)
 		return
+	}
+	a.Apart(ctx, key, messageID)
+}
+
+// put reports whether the answer is stored where all find it.
+func (a *Answers) put(ctx context.Context, key string, answer Answer, ttl time.Duration) bool {
+	if key == "" || ttl <= 0 {
+		return false
 	}
 	now := a.now()
 	if answer.StoredAt.IsZero() {
@@ -113,16 +143,19 @@ func (a *Answers) Put(ctx context.Context, key string, answer Answer, ttl time.D
 	s := stored{Until: now.Add(ttl).UTC(), Answer: answer}
 	text, err := s.encode()
 	if err != nil || len(text) > maxValue {
-		return
+		return false
 	}
 	a.near.Set(key, s)
-	if a.store != nil {
-		a.heard(ctx, a.store.Put(ctx, key, text, now, ttl))
+	if a.store == nil {
+		return true
 	}
+	err = a.store.Put(ctx, key, text, now, ttl)
+	a.heard(ctx, err)
+	return err == nil
 }
 
-// Lead reports whether the message is the one to be answered for all that are equal to it, for ttl or until it lands. The
-// leader asks again to lead on. One that does not lead is to wait and look again: there is an answer, or soon may be.
+// Lead reports whether the message is one to be answered for all that are equal to it, for ttl or until it lands. The leader
+// asks again to lead on. One that does not lead is to wait and look again: there is an answer, or soon may be.
 func (a *Answers) Lead(ctx context.Context, key, messageID string, ttl time.Duration) (mine bool) {
 	if key == "" || ttl <= 0 || a.store == nil {
 		return true
@@ -141,10 +174,28 @@ func (a *Answers) Lead(ctx context.Context, key, messageID string, ttl time.Dura
 	}
 }
 
-// Land ends the message's lead: its answer is stored, or there will be none. It is no error if another leads.
+// Land ends the message's lead: its answer is stored, or it was canceled, which says nothing of the next. It is no error if
+// another leads.
 func (a *Answers) Land(ctx context.Context, key, messageID string) {
 	if key != "" && a.store != nil {
 		a.heard(ctx, a.store.Land(ctx, key, messageID))
+	}
+}
+
+// Apart ends the message's lead with an answer that others may not have. For a minute everyone leads.
+func (a *Answers) Apart(ctx context.Context, key, messageID string) {
+	a.widen(ctx, key, messageID, Everyone)
+}
+
+// Abandon ends the message's lead without an answer for all: it failed, or is answered by what it did not ask for. For a
+// minute eight lead at once. The word of one that does not lead changes nothing.
+func (a *Answers) Abandon(ctx context.Context, key, messageID string) {
+	a.widen(ctx, key, messageID, handful)
+}
+
+func (a *Answers) widen(ctx context.Context, key, messageID string, width int) {
+	if key != "" && a.store != nil {
+		a.heard(ctx, a.store.Widen(ctx, key, messageID, width, a.now(), widened))
 	}
 }
 

@@ -67,6 +67,13 @@ func (o *outage) Land(ctx context.Context, key, holder string) error {
 	return o.Store.Land(ctx, key, holder)
 }
 
+func (o *outage) Widen(ctx context.Context, key, holder string, width int, now time.Time, ttl time.Duration) error {
+	if o.out() {
+		return errAway
+	}
+	return o.Store.Widen(ctx, key, holder, width, now, ttl)
+}
+
 // setup returns two processes that share a store.
 func setup(*testing.T) (one, other *answers.Answers, store *outage, c *clock) {
 	c = newClock()

@@ -29,9 +29,28 @@ type value struct {
 	until time.Time
 }
 
+// flight is who leads under a key, and how many may.
 type flight struct {
-	leader string
-	until  time.Time
+	leaders map[string]time.Time // until when each leads
+	width   int
+	wide    time.Time // until when it is that wide; afterwards it is one
+}
+
+// land takes those out whose lead is over, and reports whether nothing is left to be known of the flight.
+func (f flight) land(now time.Time) bool {
+	maps.DeleteFunc(f.leaders, func(_ string, until time.Time) bool { return !now.Before(until) })
+	return len(f.leaders) == 0 && !now.Before(f.wide)
+}
+
+// first returns the leader whose lead ends first; of two at once the one whose name does.
+func (f flight) first() string {
+	first := ""
+	for leader, until := range f.leaders {
+		if d := until.Compare(f.leaders[first]); first == "" || d < 0 || d == 0 && leader < first {
+			first = leader
+		}
+	}
+	return first
 }
 
 // NewMemory returns an empty store.
@@ -80,14 +99,21 @@ func (m *Memory) Lead(_ context.Context, key, holder string, now time.Time, ttl 
 	if v, ok := m.values.GetIfPresent(key); ok && now.Before(v.until) {
 		return "", nil
 	}
-	if f, ok := m.flights[key]; ok && f.leader != holder && now.Before(f.until) {
-		return f.leader, nil
+	f := m.flight(key, now)
+	if _, leads := f.leaders[holder]; !leads {
+		width := 1
+		if now.Before(f.wide) {
+			width = f.width
+		}
+		switch {
+		case width >= Everyone:
+			return holder, nil
+		case len(f.leaders) >= width:
+			return f.first(), nil
+		}
 	}
-	m.flights[key] = flight{holder, now.Add(ttl)}
-	if len(m.flights) >= m.sweep {
-		maps.DeleteFunc(m.flights, func(_ string, f flight) bool { return !now.Before(f.until) })
-		m.sweep = max(firstSweep, 2*len(m.flights))
-	}
+	f.leaders[holder] = now.Add(ttl)
+	m.flights[key] = f
 	return holder, nil
 }
 
@@ -95,8 +121,40 @@ func (m *Memory) Lead(_ context.Context, key, holder string, now time.Time, ttl 
 func (m *Memory) Land(_ context.Context, key, holder string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.flights[key].leader == holder {
+	f := m.flights[key]
+	delete(f.leaders, holder)
+	if len(f.leaders) == 0 && f.width == 0 {
 		delete(m.flights, key)
 	}
 	return nil
+}
+
+// Widen implements [Store].
+func (m *Memory) Widen(_ context.Context, key, holder string, width int, now time.Time, ttl time.Duration) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f := m.flight(key, now)
+	_, led := f.leaders[holder]
+	delete(f.leaders, holder)
+	if !led && width < Everyone || now.Before(f.wide) && width < f.width {
+		return nil
+	}
+	f.width, f.wide = width, now.Add(ttl)
+	m.flights[key] = f
+	return nil
+}
+
+// flight returns the key's flight without those whose lead is over, and forgets the flights of which nothing is left to be
+// known once they may be many. m.mu is held.
+func (m *Memory) flight(key string, now time.Time) flight {
+	if len(m.flights) >= m.sweep {
+		maps.DeleteFunc(m.flights, func(_ string, f flight) bool { return f.land(now) })
+		m.sweep = max(firstSweep, 2*len(m.flights))
+	}
+	f, ok := m.flights[key]
+	if !ok {
+		return flight{leaders: map[string]time.Time{}}
+	}
+	f.land(now)
+	return f
 }

@@ -43,7 +43,7 @@ func (m *models) Call(ctx context.Context, call model.Call) (model.Answer, error
 	answer, err := m.Models.Call(limited, call)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
 		late := model.NewError(events.CodeTimeout, nil)
-		late.Target = call.Target.Name
+		late.Target, late.Sent = call.Target.Name, true
 		return answer, late
 	}
 	return answer, err

@@ -73,14 +73,17 @@ func (c Config) Ingest() http.Handler {
 	}
 	if s := c.Shared; s != nil {
 		cfg.Limit, cfg.Tally, cfg.Admission = s.Limits, s.Tally, s.Queues
-		cfg.CacheKey = func(tenant string, m *catalog.Model, r events.Request) string {
-			return answers.Key(tenant, m, answers.Stable, r, c.members(m)...)
-		}
+		cfg.CacheKey = c.cacheKey
 		if s.Ledger != nil {
 			cfg.Budget = s
 		}
 	}
 	return ingest.New(cfg)
+}
+
+// cacheKey names what determines the answer to a request, under the configuration as it is now.
+func (c Config) cacheKey(tenant string, m *catalog.Model, r events.Request) string {
+	return answers.Key(tenant, m, answers.Stable, r, c.members(m)...)
 }
 
 // members returns the models that a group stands for.
@@ -104,9 +107,6 @@ func (c Config) Run(ctx context.Context, hops ...events.Hop) error {
 		hops = []events.Hop{events.Schedule, events.Infer, events.Callback}
 	}
 	var run []func(context.Context)
-	if c.Shared != nil {
-		run = append(run, c.Shared.Run)
-	}
 	for _, h := range hops {
 		f, err := c.runner(h)
 		if err != nil {
@@ -114,11 +114,18 @@ func (c Config) Run(ctx context.Context, hops ...events.Hop) error {
 		}
 		run = append(run, f)
 	}
-	var wg sync.WaitGroup
-	for _, f := range run {
-		wg.Go(func() { f(ctx) })
+	// What is known is shared for as long as anything is done, a drain included.
+	known, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var functions, sharing sync.WaitGroup
+	if c.Shared != nil {
+		sharing.Go(func() { c.Shared.Run(known) })
 	}
-	wg.Wait()
+	for _, f := range run {
+		functions.Go(func() { f(ctx) })
+	}
+	functions.Wait()
+	stop()
+	sharing.Wait()
 	return nil
 }
 
@@ -165,7 +172,7 @@ const crowd = 2
 func (c Config) infer() infer.Config {
 	cfg := infer.Config{Catalog: c.Catalog, Models: c.Models, Results: c.Results, Log: c.Log, Observe: c.Attempted}
 	if s := c.Shared; s != nil {
-		cfg.Health, cfg.Places, cfg.Answers = s.Health, s.Places, s.Answers
+		cfg.Health, cfg.Places, cfg.Answers, cfg.CacheKey = s.Health, s.Places, s.Answers, c.cacheKey
 		if c.Guard != nil {
 			cfg.Health = c.Guard(s.Health)
 		}
@@ -202,8 +209,25 @@ func (c Config) runner(h events.Hop) (func(context.Context), error) {
 	}
 	return func(ctx context.Context) {
 		defer f.Close()
+		var weighing sync.WaitGroup
+		weighing.Go(func() { c.weigh(ctx, w) })
 		w.Run(ctx)
+		weighing.Wait()
 	}, nil
+}
+
+// weigh keeps the worker's weights those of the configuration until ctx is done.
+func (c Config) weigh(ctx context.Context, w *hop.Worker) {
+	tick := time.NewTicker(follow)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			w.Weigh(c.Catalog().Priorities)
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // worker returns the configuration of a worker of the hop, over the lanes of every priority.

@@ -2,7 +2,6 @@ package chain
 
 import (
 	"context"
-	"maps"
 	"sync"
 	"time"
 
@@ -20,12 +19,10 @@ type inferPool struct {
 	workers sync.WaitGroup
 }
 
-// served is a target's worker, and what it was made for.
+// served is a target's worker, and how many calls it makes at once.
 type served struct {
 	worker      *hop.Worker
 	concurrency int
-	weights     map[events.Priority]int
-	stop        context.CancelFunc
 }
 
 // follow is how often the configuration and the transport are looked at: events may come for a target that is gone from a
@@ -68,8 +65,8 @@ func (p *inferPool) depths(ctx context.Context) map[events.Lane]int {
 	return depths
 }
 
-// serve starts a worker for each target that has none, and one in place of another that was made for other settings. The
-// worker of a target serves the lanes of the tenants that wait apart.
+// serve starts a worker for each target that has none, and brings the others to the configuration. The worker of a target
+// serves the lanes of the tenants that wait apart.
 func (p *inferPool) serve(ctx context.Context, depths map[events.Lane]int) {
 	cat := p.chain.Catalog()
 	for _, m := range cat.Models {
@@ -90,24 +87,29 @@ func (p *inferPool) serve(ctx context.Context, depths map[events.Lane]int) {
 	}
 }
 
+// start starts the target's worker, or brings it to the configuration: what it has begun goes on.
 func (p *inferPool) start(ctx context.Context, target string, concurrency int, weights map[events.Priority]int) {
-	old, ok := p.serving[target]
-	if ok && old.concurrency == concurrency && maps.Equal(old.weights, weights) || !events.ValidTarget(target) {
-		return
-	}
-	if ok {
-		old.stop() // it drains beside its successor
-	}
-	cfg := p.chain.worker(events.Infer, p.handler, target, concurrency, hop.Limits{})
 	// Calls are long beside the way to the broker, so few need to wait here, and another process may be free; but a lane that
 	// is empty while its next are on their way loses its turn.
-	cfg.Prefetch = max(concurrency/4, 4)
+	prefetch := max(concurrency/4, 4)
+	if s, ok := p.serving[target]; ok {
+		s.worker.Weigh(weights)
+		if s.concurrency != concurrency {
+			s.concurrency = concurrency
+			s.worker.Resize(concurrency, prefetch)
+		}
+		return
+	}
+	if !events.ValidTarget(target) {
+		return
+	}
+	cfg := p.chain.worker(events.Infer, p.handler, target, concurrency, hop.Limits{})
+	cfg.Prefetch = prefetch
 	w, err := hop.NewWorker(cfg)
 	if err != nil {
 		p.chain.Log.Error("target has no worker", "target", target, "error", err)
 		return
 	}
-	ctx, stop := context.WithCancel(ctx)
-	p.serving[target] = &served{w, concurrency, weights, stop}
+	p.serving[target] = &served{w, concurrency}
 	p.workers.Go(func() { w.Run(ctx) })
 }

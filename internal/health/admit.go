@@ -18,7 +18,7 @@ func (b *Board) Admit(ctx context.Context, target string) (probe, ok bool) {
 	e := b.entry(target)
 	state := e.view.Breaker.state(now)
 	b.show(e, now)
-	if state != HalfOpen || e.rolledBack() || !e.slot.free(now) {
+	if state != HalfOpen || e.rolledBack() || !e.slot.free(now, b.synced) {
 		ok := state == Closed && !e.rolledBack()
 		b.mu.Unlock()
 		return false, ok
@@ -68,12 +68,17 @@ func (b *Board) take(ctx context.Context, target string, known record) (got bool
 	return false, fresh
 }
 
-// free reports whether this process may ask for the slot.
-func (s *slot) free(now time.Time) bool {
-	if s.held {
+// free reports whether this process may ask for the slot. The slot of a probe that is over is kept for the sync that tells
+// how it ended, unless none was begun for so long that none is to be waited for: this process knows how it ended.
+func (s *slot) free(now, synced time.Time) bool {
+	switch {
+	case s.held && s.spent:
+		return now.Sub(synced) > syncWait
+	case s.held:
 		return now.Sub(s.since) > longestProbe
+	default:
+		return !now.Before(s.again)
 	}
-	return !now.Before(s.again)
 }
 
 // keep renews or gives back the slots that this process holds. Those whose probe is over were told of in the shares that are

@@ -131,6 +131,42 @@ func TestProbesAreOneAtATimeOverAllProcesses(t *testing.T) {
 			t.Errorf("the store was asked %d times", got)
 		}
 	})
+	t.Run("a process that does not sync probes again when its probe is over", func(t *testing.T) {
+		t.Parallel()
+		c := newCluster(t)
+		b := c.process()
+		opens(b)
+		for range probesToClose {
+			c.pass(5 * time.Second)
+			if !admit(b) {
+				t.Fatal("no probe")
+			}
+			c.pass(time.Minute)
+			if probe, ok := b.Admit(t.Context(), "a"); probe || ok {
+				t.Fatalf("a second one while the first is out: %t, %t", probe, ok)
+			}
+			b.Report(Outcome{Target: "a", Probe: true})
+		}
+		c.is(b, Closed)
+	})
+	t.Run("a process that does not sync for a while waits for the sync that is under way", func(t *testing.T) {
+		t.Parallel()
+		c, one, _ := halfOpen(t)
+		c.pass(time.Minute)
+		admit(one)
+		one.Report(Outcome{Target: "a", Probe: true})
+		asked := false
+		c.store.before = func([]Change) {
+			asked = true
+			if admit(one) {
+				t.Error("its slot is about to be given back, and it probes")
+			}
+		}
+		c.sync(one)
+		if !asked || !admit(one) {
+			t.Errorf("no probe after the sync (asked while it was under way: %t)", asked)
+		}
+	})
 	t.Run("a caller that leaves while it asks gets none", func(t *testing.T) {
 		t.Parallel()
 		c, one, two := halfOpen(t)

@@ -20,6 +20,8 @@ const (
 	longestProbe = 15 * time.Minute
 	// probeWait is how long a process does not ask again for a slot that another had.
 	probeWait = 100 * time.Millisecond
+	// syncWait is how long after the last sync began the next is waited for: a few times what Run takes between two.
+	syncWait = 2 * time.Second
 )
 
 // Config is what a board needs. The zero value is a board that is alone and says nothing.
@@ -44,6 +46,9 @@ type Config struct {
 //
 // Outcomes count at once in this process, and in the others with the next [Board.Sync]. Where the shared record says
 // otherwise than this process thought, the record is right, and what this process has not shared yet is counted on top.
+//
+// A process keeps its board in step by [Board.Run], or, if it is frozen between two pieces of work, by a [Board.Sync] before
+// and after each. One that does neither goes on with what it sees itself.
 type Board struct {
 	c      Config
 	holder string        // of probe slots: this process
@@ -56,6 +61,7 @@ type Board struct {
 	targets map[string]*entry
 	beside  map[string][]string // the canaries that a target is compared with
 	away    bool                // the store is
+	synced  time.Time           // when the last sync began
 }
 
 // New returns a board. It calls Targets and Canary, and nothing of the store.

@@ -82,6 +82,45 @@ func TestACanaryThatFails(t *testing.T) {
 			t.Errorf("the stable target: %+v", got)
 		}
 	})
+	t.Run("is out when its breaker opens, however long it was good", func(t *testing.T) {
+		t.Parallel()
+		r := newRollout(t)
+		one, two := r.process(), r.process()
+		for range 1000 {
+			r.request(one, arm{p50: 120 * time.Millisecond}, 19)
+		}
+		r.sync(one, two)
+		for n := range 5 {
+			if r.out(one) {
+				t.Fatalf("it is out after %d failures", n)
+			}
+			for range 19 {
+				one.Report(Outcome{Target: "stable", At: r.clock(), Latency: 120 * time.Millisecond})
+			}
+			one.Report(Outcome{Target: "canary", Code: events.CodeTimeout})
+		}
+		r.sync(one, two)
+		if !r.out(one) || !r.out(two) {
+			t.Error("it is in")
+		}
+		r.logged("canary is rolled back", 1)
+		r.logged("breaker opened", 1)
+	})
+	t.Run("is out after a holiday for which nothing ran that knows of it", func(t *testing.T) {
+		t.Parallel()
+		r := newRollout(t)
+		one := r.process()
+		for range 20 {
+			r.request(one, bad, 19)
+		}
+		r.sync(one)
+		r.pass(29 * 24 * time.Hour)
+		late := r.process()
+		r.sync(late)
+		if !r.out(late) {
+			t.Error("it is in")
+		}
+	})
 	t.Run("is out within 50 of its requests, though four processes have seen nothing of each other", func(t *testing.T) {
 		t.Parallel()
 		for name, canary := range map[string]arm{"all": bad, "half": {errors: 0.5, p50: 120 * time.Millisecond, sigma: 0.5}} {

@@ -77,10 +77,12 @@ func (r *record) observeTrial(o *observation) (change, bool) {
 		return change{}, false
 	case o.stable.Attempts > 0:
 		t.Stable.add(o.stable)
+		t.Streak.others(o.stable)
 	case verdictOf(o.Code) == silent:
 		return change{}, false
 	default:
 		t.Canary.of(o.Outcome)
+		t.Streak.of(o.Code != "")
 	}
 	if t.Out = o.out; t.Out == "" {
 		t.Out = t.judge()
@@ -188,10 +190,13 @@ func (r *record) plausible(now time.Time) bool {
 	}
 	for _, t := range r.Trials {
 		if t.Fingerprint == "" || strings.ContainsFunc(t.Fingerprint, func(c rune) bool { return c > '~' || c <= ' ' }) ||
-			t.Seen.After(latest) || t.Canary.Failures > t.Canary.Attempts || t.Stable.Failures > t.Stable.Attempts {
+			t.Seen.After(latest) || t.Streak.Failures < 0 || t.Streak.Failures > 1e9 {
 			return false
 		}
-		for _, n := range []tally{t.Canary, t.Stable} {
+		for _, n := range []tally{t.Canary, t.Stable, t.Streak.Between, t.Streak.After} {
+			if n.Failures > n.Attempts {
+				return false
+			}
 			sums = append(sums, n.Attempts, n.Failures, n.Took, n.Squares)
 		}
 	}

@@ -77,6 +77,8 @@ func TestABadRecordIsRefused(t *testing.T) {
 		"a sum too large":  `{"figures":{"took":1e300}}`,
 		"too many trials":  `{"trials":[{"fingerprint":"a"},{"fingerprint":"b"},{"fingerprint":"c"}]}`,
 		"a nameless trial": `{"trials":[{"fingerprint":""}]}`,
+		"a longer streak":  `{"trials":[{"fingerprint":"a","streak":{"failures":-1}}]}`,
+		"a streak of more": `{"trials":[{"fingerprint":"a","streak":{"failures":5,"between":{"attempts":1,"failures":2}}}]}`,
 		"a trial of more":  `{"trials":[{"fingerprint":"a","canary":{"attempts":1,"failures":2}}]}`,
 		"cut short":        string(good[:len(good)/2]),
 	} {

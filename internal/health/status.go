@@ -3,6 +3,19 @@
 // The outcomes of attempts feed a breaker for each target, which is closed, open or half-open. What one process sees the
 // others learn through a [Store]; where that is away, each goes on with what it sees itself. Whether a breaker opens is a
 // pure function of what was seen and the time.
+//
+// A canary is compared with its model's other targets over the same time, and is rolled back when it does worse by one of
+// three measures:
+//
+//   - its error rate, over its last attempts, up to 256 of them;
+//   - its failures in a row, whatever its history: the five that open the breaker of any target, if the others' attempts
+//     between them went well (at most about one in ten fails, by 25 of them or more). With less to tell by, it takes more
+//     failures: in general a sixth, which is the first probe, since the breaker's pause has shown how the others do;
+//   - its latency, of which the mean is more than twice that of the others.
+//
+// What befalls all of them rolls none back, and chance alone about one good canary in a hundred at most, over a thousand
+// attempts. A rollback lasts until the canary's configuration is another: it is remembered while any process lives that
+// knows of it, and for 30 days after the model was called last.
 package health
 
 import "time"

@@ -12,8 +12,10 @@ import (
 )
 
 const (
-	// recordTTL is how long a record is kept that nobody writes: longer than the longest that a breaker stays open.
-	recordTTL = 2 * longestRetry
+	// recordTTL is how long a record is kept that nobody writes: longer than the longest that a breaker stays open, and so
+	// long that a canary that was rolled back is not tried again after a holiday for which nothing ran that knows of it. A
+	// process that knows, and lives when the record is gone, writes it again.
+	recordTTL = 30 * 24 * time.Hour
 	// swapTries is how often a Sync tries to write a record that others write too.
 	swapTries = 5
 )
@@ -60,6 +62,7 @@ func (b *Board) begin() []*share {
 	now := b.now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.synced = now
 	shares := make([]*share, 0, len(b.targets))
 	for name, e := range b.targets {
 		e.flight, e.queue = e.queue, nil

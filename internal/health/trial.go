@@ -31,6 +31,7 @@ type trial struct {
 	Seen        time.Time `json:"seen"`        // when the trial was on last
 	Canary      tally     `json:"canary"`
 	Stable      tally     `json:"stable"`
+	Streak      streak    `json:"streak,omitzero"`
 	Out         string    `json:"out,omitempty"` // why the canary is out; "": it is in
 }
 
@@ -83,6 +84,9 @@ func (t tally) mean() (mean, variance float64) {
 // judge returns why the canary is out, and "" while it may stay.
 func (t *trial) judge() string {
 	if why := t.judgeErrors(); why != "" {
+		return why
+	}
+	if why := t.judgeStreak(); why != "" {
 		return why
 	}
 	return t.judgeLatency()

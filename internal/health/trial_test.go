@@ -79,6 +79,7 @@ func TestAGoodCanaryIsNotRolledBackByChance(t *testing.T) {
 		"2 % errors, a share of a half":         {usual, usual, 1},
 		"0.1 % errors":                          {arm{0.001, usual.p50, usual.sigma}, arm{0.001, usual.p50, usual.sigma}, 19},
 		"20 % errors":                           {arm{0.2, usual.p50, usual.sigma}, arm{0.2, usual.p50, usual.sigma}, 19},
+		"20 % errors, a share of a half":        {arm{0.2, usual.p50, usual.sigma}, arm{0.2, usual.p50, usual.sigma}, 1},
 		"2 % errors, latencies of all sizes":    {heavy, heavy, 19},
 		"1 % errors against none":               {arm{0.01, usual.p50, usual.sigma}, arm{0, usual.p50, usual.sigma}, 19},
 		"one and a half times the latency":      {arm{0.02, usual.p50 * 3 / 2, usual.sigma}, usual, 19},

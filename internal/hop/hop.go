@@ -3,7 +3,8 @@
 // A function of the chain is a [Handler]: one event in, the events to emit out. It holds no publisher, sees no subject and
 // settles nothing. The runtime in this package receives a delivery, calls the handler, stores its output durably, and only
 // then settles the input. So a crash between any two steps repeats a hop and never loses one, and since ids are
-// deterministic ([events.Event.Next]) the repeat is recognised.
+// deterministic ([events.Event.Next]) the repeat is recognised. An output that the transport does not take is kept and stored
+// later, for as long as the lease of its input is held: a broker that is away repeats no work that is done.
 //
 // What a handler says, it says by its error, and [Limits.Classify] is the one place that reads it:
 //
@@ -33,7 +34,8 @@ type Handler func(ctx context.Context, in events.Event) ([]events.Event, error)
 // Publish returns nil only when the broker has confirmed that it stored every event, with the durability it is set to.
 // On an error some of the events may be stored all the same; publishing them again is safe, since an event whose
 // [events.Event.StorageID] is stored already is stored once. An event with a NotBefore in the future is kept back until
-// then, at least. An event over the transport's limit is [ErrTooLarge]. Publish is safe for concurrent calls and keeps
+// then, at least. An event over the transport's limit is [ErrTooLarge], and one of a lane that has to be made first
+// [ErrNoLane]. Publish is safe for concurrent calls and keeps
 // nothing of the events after it returned.
 type Publisher interface {
 	Publish(ctx context.Context, out ...events.Event) error
@@ -42,9 +44,10 @@ type Publisher interface {
 // Source hands out the deliveries of lanes. A transport implements it.
 //
 // Receive waits for deliveries of the lane and calls take for each, at most limit times, in its own goroutine and one at a
-// time. It returns when limit deliveries were handed out, when the transport's wait is over (nil), when ctx is done (nil;
-// what the broker has sent already is handed out before), or when the broker cannot be reached (an error; the caller
-// waits and calls again). Receive may be called for many lanes at once, and once at a time for a lane.
+// time. It returns when limit deliveries were handed out, when the transport's wait is over (nil), when ctx is done (nil),
+// or when the broker cannot be reached (an error; the caller waits and calls again). However it ends, what the broker has
+// sent by then is handed out before: nothing is left to its lease. Receive may be called for many lanes at once, and once at
+// a time for a lane.
 type Source interface {
 	Receive(ctx context.Context, lane events.Lane, limit int, take func(Delivery)) error
 }

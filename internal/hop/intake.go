@@ -1,7 +1,6 @@
 package hop
 
 import (
-	"slices"
 	"sync"
 
 	"baton.dev/baton/events"
@@ -10,14 +9,20 @@ import (
 // intake is the waiting room of a worker: a bounded queue for each lane, and the choice of which goes next.
 //
 // The choice is smooth weighted round robin over the priorities that have something waiting (nginx,
-// ngx_http_upstream_get_peer), and plain round robin over the lanes of a priority: the shared lane, and those of tenants that
-// wait apart. It is work-conserving, since an empty lane is passed over, and starves none: a priority with anything waiting
-// is chosen at least once in the sum of the weights, and a lane once in as many choices of its priority as that has lanes.
+// ngx_http_upstream_get_peer), and plain round robin over the lanes of a priority that have: the shared lane, and those of
+// tenants that wait apart. It is work-conserving and starves none: a priority with anything waiting is chosen at least once
+// in the sum of the weights, and a lane once in as many choices of its priority as lanes of it have something waiting.
+//
+// A choice costs the number of priorities, and opening a lane is a look into a map: there may be a lane for each of many
+// thousand tenants, nearly all of them empty.
 type intake struct {
 	mu       sync.Mutex
-	filled   sync.Cond // a lane got a delivery, or the intake closed
+	filled   sync.Cond // a lane got a delivery, fewer places are wanted, or the intake closed
 	capacity int       // of each lane
+	lanes    map[events.Lane]*lane
 	classes  []*class
+	places   int // how many workers are wanted
+	workers  int // how many there are
 	closed   bool
 }
 
@@ -26,44 +31,80 @@ type class struct {
 	priority events.Priority
 	weight   int
 	credit   int
-	lanes    []*lane
-	turn     int // the lane that is asked first
+	turns    []*lane // those with something waiting, in the order they are asked
 }
 
 type lane struct {
 	Lane
-	capacity int
-	waiting  []*held
-	drained  sync.Cond // the lane has room again, or the intake closed
+	class   *class
+	waiting []*held
+	drained sync.Cond // the lane has room again, or the intake closed
 }
 
-func newIntake(lanes []Lane, capacity int) *intake {
-	in := &intake{capacity: capacity}
+func newIntake(capacity int) *intake {
+	in := &intake{capacity: capacity, lanes: map[events.Lane]*lane{}}
 	in.filled.L = &in.mu
-	for _, l := range lanes {
-		in.open(l)
-	}
 	return in
 }
 
 // open adds a lane, and returns it; nil if the lane is there, or the intake closed. The lanes of a priority have one weight,
-// that of the first.
+// that of the first until another is set.
 func (in *intake) open(l Lane) *lane {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	i := slices.IndexFunc(in.classes, func(c *class) bool { return c.priority == l.Priority })
-	if i < 0 {
-		i = len(in.classes)
-		in.classes = append(in.classes, &class{priority: l.Priority, weight: max(l.Weight, 1)})
-	}
-	c := in.classes[i]
-	if in.closed || slices.ContainsFunc(c.lanes, func(o *lane) bool { return o.Lane.Lane == l.Lane }) {
+	if in.closed || in.lanes[l.Lane] != nil {
 		return nil
 	}
-	ln := &lane{Lane: l, capacity: in.capacity}
+	ln := &lane{Lane: l, class: in.class(l.Priority, l.Weight)}
 	ln.drained.L = &in.mu
-	c.lanes = append(c.lanes, ln)
+	in.lanes[l.Lane] = ln
 	return ln
+}
+
+// has reports whether the lane is open.
+func (in *intake) has(l events.Lane) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.lanes[l] != nil
+}
+
+// class returns the class of the priority, made with the weight if need be. The caller holds the lock.
+func (in *intake) class(p events.Priority, weight int) *class {
+	for _, c := range in.classes {
+		if c.priority == p {
+			return c
+		}
+	}
+	c := &class{priority: p, weight: max(weight, 1)}
+	in.classes = append(in.classes, c)
+	return c
+}
+
+// weigh sets the weights of priorities. What they have saved up under the old ones is void.
+func (in *intake) weigh(weights map[events.Priority]int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for p, weight := range weights {
+		in.class(p, weight).weight = max(weight, 1)
+	}
+	for _, c := range in.classes {
+		c.credit = 0
+	}
+}
+
+// size sets how many workers are wanted and what each lane takes, and returns how many workers are to be started. Those too
+// many end when they ask for their next.
+func (in *intake) size(places, capacity int) (start int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.places, in.capacity = places, capacity
+	start = max(places-in.workers, 0)
+	in.workers += start
+	in.filled.Broadcast()
+	for _, l := range in.lanes {
+		l.drained.Broadcast()
+	}
+	return start
 }
 
 // leave takes out a lane that nobody fills any more, or reports that something waits in it still.
@@ -73,26 +114,8 @@ func (in *intake) leave(l *lane) bool {
 	if len(l.waiting) > 0 {
 		return false
 	}
-	for _, c := range in.classes {
-		if i := slices.Index(c.lanes, l); i >= 0 {
-			c.lanes = slices.Delete(c.lanes, i, i+1)
-			if c.turn > i {
-				c.turn--
-			}
-		}
-	}
+	delete(in.lanes, l.Lane.Lane)
 	return true
-}
-
-// all returns the lanes that are open.
-func (in *intake) all() []*lane {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	var all []*lane
-	for _, c := range in.classes {
-		all = append(all, c.lanes...)
-	}
-	return all
 }
 
 // room waits until the lane is at most half full, and returns how many deliveries it takes; 0 when the intake is closed.
@@ -100,13 +123,13 @@ func (in *intake) all() []*lane {
 func (in *intake) room(l *lane) int {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for !in.closed && len(l.waiting) > l.capacity/2 {
+	for !in.closed && len(l.waiting) > in.capacity/2 {
 		l.drained.Wait()
 	}
 	if in.closed {
 		return 0
 	}
-	return l.capacity - len(l.waiting)
+	return in.capacity - len(l.waiting)
 }
 
 // add puts a delivery in its lane, or reports that the intake is closed.
@@ -117,26 +140,25 @@ func (in *intake) add(l *lane, h *held) bool {
 		return false
 	}
 	l.waiting = append(l.waiting, h)
+	if len(l.waiting) == 1 {
+		l.class.turns = append(l.class.turns, l)
+	}
 	in.filled.Signal()
 	return true
 }
 
-// next waits for a delivery and takes it out, or reports that the intake is closed.
+// next waits for a delivery and takes it out. It reports false to a worker that is to end: the intake is closed, or fewer
+// are wanted.
 func (in *intake) next() (*held, bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for {
-		if in.closed {
+		if in.closed || in.workers > in.places {
+			in.workers--
 			return nil, false
 		}
 		if l := in.choose(); l != nil {
-			h := l.waiting[0]
-			l.waiting[0] = nil
-			l.waiting = l.waiting[1:]
-			if len(l.waiting) <= l.capacity/2 {
-				l.drained.Signal()
-			}
-			return h, true
+			return in.take(l), true
 		}
 		in.filled.Wait()
 	}
@@ -145,11 +167,9 @@ func (in *intake) next() (*held, bool) {
 // choose returns the lane whose turn it is among those with something waiting, or nil.
 func (in *intake) choose() *lane {
 	var best *class
-	var chosen int
 	total := 0
 	for _, c := range in.classes {
-		i := c.next()
-		if i < 0 {
+		if len(c.turns) == 0 {
 			// A priority must not save up credit while it has nothing to do.
 			c.credit = 0
 			continue
@@ -157,25 +177,30 @@ func (in *intake) choose() *lane {
 		total += c.weight
 		c.credit += c.weight
 		if best == nil || c.credit > best.credit {
-			best, chosen = c, i
+			best = c
 		}
 	}
 	if best == nil {
 		return nil
 	}
 	best.credit -= total
-	best.turn = chosen + 1
-	return best.lanes[chosen]
+	return best.turns[0]
 }
 
-// next returns the index of the lane whose turn it is, or -1 where none has anything waiting.
-func (c *class) next() int {
-	for i := range c.lanes {
-		if at := (c.turn + i) % len(c.lanes); len(c.lanes[at].waiting) > 0 {
-			return at
-		}
+// take takes out the first delivery of the lane, which is the first of its class, and ends the lane's turn.
+func (in *intake) take(l *lane) *held {
+	h := l.waiting[0]
+	l.waiting[0] = nil
+	l.waiting = l.waiting[1:]
+	l.class.turns[0] = nil
+	l.class.turns = l.class.turns[1:]
+	if len(l.waiting) > 0 {
+		l.class.turns = append(l.class.turns, l)
 	}
-	return -1
+	if len(l.waiting) <= in.capacity/2 {
+		l.drained.Signal()
+	}
+	return h
 }
 
 // close ends the intake and returns what was waiting in it.
@@ -184,12 +209,13 @@ func (in *intake) close() []*held {
 	defer in.mu.Unlock()
 	in.closed = true
 	var waiting []*held
+	for _, l := range in.lanes {
+		waiting = append(waiting, l.waiting...)
+		l.waiting = nil
+		l.drained.Broadcast()
+	}
 	for _, c := range in.classes {
-		for _, l := range c.lanes {
-			waiting = append(waiting, l.waiting...)
-			l.waiting = nil
-			l.drained.Broadcast()
-		}
+		c.turns = nil
 	}
 	in.filled.Broadcast()
 	return waiting

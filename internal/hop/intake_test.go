@@ -1,6 +1,7 @@
 package hop
 
 import (
+	"strconv"
 	"testing"
 
 	"baton.dev/baton/events"
@@ -8,17 +9,20 @@ import (
 
 // filled returns an intake with n deliveries waiting in each lane.
 func filled(n int, weights ...int) *intake {
-	var lanes []Lane
+	in := newIntake(n)
+	in.size(1, n)
 	for i, w := range weights {
-		lanes = append(lanes, Lane{Lane: events.Lane{Hop: events.Schedule, Priority: events.Priorities()[i]}, Weight: w})
-	}
-	in := newIntake(lanes, n)
-	for _, l := range in.all() {
+		l := in.open(Lane{Lane: events.Lane{Hop: events.Schedule, Priority: events.Priorities()[i]}, Weight: w})
 		for range n {
 			in.add(l, &held{Delivery: Delivery{Event: events.Event{Priority: l.Priority}}})
 		}
 	}
 	return in
+}
+
+// at returns the lane of a priority that a filled intake has.
+func at(in *intake, p events.Priority) *lane {
+	return in.lanes[events.Lane{Hop: events.Schedule, Priority: p}]
 }
 
 // take takes n deliveries out and counts them by priority.
@@ -57,11 +61,11 @@ func TestAnEmptyLaneSavesUpNothing(t *testing.T) {
 	in := filled(50, 1, 1)
 	take(t, in, 100)
 	for range 20 {
-		in.add(in.all()[1], &held{Delivery: Delivery{Event: events.Event{Priority: events.Normal}}})
+		in.add(at(in, events.Normal), &held{Delivery: Delivery{Event: events.Event{Priority: events.Normal}}})
 	}
 	take(t, in, 10)
 	for range 20 {
-		in.add(in.all()[0], &held{Delivery: Delivery{Event: events.Event{Priority: events.High}}})
+		in.add(at(in, events.High), &held{Delivery: Delivery{Event: events.Event{Priority: events.High}}})
 	}
 	if got := take(t, in, 10); got[events.High] < 4 || got[events.High] > 6 {
 		t.Errorf("took %v, want half of each", got)
@@ -70,7 +74,7 @@ func TestAnEmptyLaneSavesUpNothing(t *testing.T) {
 
 func TestRoomIsAskedForInHalves(t *testing.T) {
 	in := filled(10, 1)
-	l := in.all()[0]
+	l := at(in, events.High)
 	take(t, in, 5)
 	if got := in.room(l); got != 5 {
 		t.Errorf("half empty, the lane takes %d, want 5", got)
@@ -89,30 +93,31 @@ func TestAClosedIntakeHandsOverWhatWaits(t *testing.T) {
 	if _, ok := in.next(); ok {
 		t.Error("a closed intake has a next")
 	}
-	if in.add(in.all()[0], &held{}) || in.room(in.all()[0]) != 0 {
+	if l := at(in, events.High); in.add(l, &held{}) || in.room(l) != 0 {
 		t.Error("a closed intake takes more")
 	}
 }
 
-// apart returns an intake with one priority: a shared lane and those of the tenants, with n deliveries in each.
-func apart(n int, tenants ...string) *intake {
-	lanes := []Lane{{Lane: events.Lane{Hop: events.Infer, Priority: events.Normal, Target: "a"}}}
-	for _, name := range tenants {
-		lanes = append(lanes, Lane{
-			Lane: events.Lane{Hop: events.Infer, Priority: events.Normal, Target: "a", Tenant: name}, Passing: true,
+// apart returns an intake with one priority: a shared lane and those of the tenants, with n deliveries in each; and the lanes.
+func apart(n int, tenants ...string) (*intake, []*lane) {
+	in := newIntake(n)
+	in.size(1, n)
+	var lanes []*lane
+	for _, name := range append([]string{""}, tenants...) {
+		l := in.open(Lane{
+			Lane:    events.Lane{Hop: events.Infer, Priority: events.Normal, Target: "a", Tenant: name},
+			Passing: name != "",
 		})
-	}
-	in := newIntake(lanes, n)
-	for _, l := range in.all() {
+		lanes = append(lanes, l)
 		for range n {
 			in.add(l, &held{Delivery: Delivery{Event: events.Event{Tenant: l.Tenant}}})
 		}
 	}
-	return in
+	return in, lanes
 }
 
 func TestTenantsShareAPriorityAlike(t *testing.T) {
-	in := apart(100, "one", "two")
+	in, _ := apart(100, "one", "two")
 	for range 20 {
 		got := map[string]int{}
 		for range 3 {
@@ -125,26 +130,84 @@ func TestTenantsShareAPriorityAlike(t *testing.T) {
 	}
 }
 
+// A tenant with one event at a time gets as many turns as one with a backlog.
+func TestALaneThatIsFilledAgainWaitsOneRound(t *testing.T) {
+	in, lanes := apart(0, "backlog", "trickle")
+	in.size(1, 200)
+	for range 100 {
+		in.add(lanes[0], &held{Delivery: Delivery{Event: events.Event{}}})
+		in.add(lanes[1], &held{Delivery: Delivery{Event: events.Event{Tenant: "backlog"}}})
+	}
+	for range 50 {
+		in.add(lanes[2], &held{Delivery: Delivery{Event: events.Event{Tenant: "trickle"}}})
+		turns := 0
+		for came := false; !came; turns++ {
+			h, _ := in.next()
+			came = h.Event.Tenant == "trickle"
+		}
+		if turns > 3 {
+			t.Fatalf("it came as number %d, of three lanes", turns)
+		}
+	}
+}
+
 func TestALaneThatLeavesTakesNoTurnWithIt(t *testing.T) {
-	in := apart(4, "one", "two")
-	all := in.all()
-	if in.leave(all[1]) {
+	in, lanes := apart(4, "one", "two")
+	if in.leave(lanes[1]) {
 		t.Fatal("a lane left with deliveries in it")
 	}
 	for range 12 {
 		in.next()
 	}
-	if !in.leave(all[1]) || len(in.all()) != 2 {
-		t.Fatal("an empty lane stayed")
+	if !in.leave(lanes[1]) || in.has(lanes[1].Lane.Lane) || !in.has(lanes[2].Lane.Lane) {
+		t.Fatal("an empty lane stayed, or another left with it")
 	}
-	if in.open(all[0].Lane) != nil || in.open(all[1].Lane) == nil {
+	if in.open(lanes[0].Lane) != nil || in.open(lanes[1].Lane) == nil {
 		t.Error("a lane is open twice, or one that left cannot come back")
 	}
-	in.add(all[0], &held{Delivery: Delivery{Event: events.Event{Tenant: "shared"}}})
-	in.add(all[2], &held{Delivery: Delivery{Event: events.Event{Tenant: "two"}}})
+	in.add(lanes[0], &held{Delivery: Delivery{Event: events.Event{Tenant: "shared"}}})
+	in.add(lanes[2], &held{Delivery: Delivery{Event: events.Event{Tenant: "two"}}})
 	a, _ := in.next()
 	b, _ := in.next()
 	if a.Event.Tenant == b.Event.Tenant {
 		t.Errorf("two turns went to %s", a.Event.Tenant)
+	}
+}
+
+func TestWeightsChangeUnderWay(t *testing.T) {
+	in := filled(200, 8, 3, 1)
+	take(t, in, 7) // in the middle of a round
+	in.weigh(map[events.Priority]int{events.High: 1, events.Normal: 1, events.Low: 4})
+	for range 8 {
+		got := take(t, in, 6)
+		if got[events.High] != 1 || got[events.Normal] != 1 || got[events.Low] != 4 {
+			t.Fatalf("a round gave %v, want 1, 1 and 4", got)
+		}
+	}
+	in.weigh(map[events.Priority]int{events.Low: 0})
+	if got := take(t, in, 3); got[events.High] != 1 || got[events.Normal] != 1 || got[events.Low] != 1 {
+		t.Errorf("a round gave %v, want one each: a weight of 0 counts as 1, and others keep theirs", got)
+	}
+}
+
+// The cost of a choice and of opening a lane must not grow with the lanes that are open and empty.
+func BenchmarkIntakeOfManyTenants(b *testing.B) {
+	for _, n := range []int{10, 10_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			in := newIntake(4)
+			in.size(1, 4)
+			var lanes []*lane
+			for i := range n {
+				lanes = append(lanes, in.open(Lane{
+					Lane: events.Lane{Hop: events.Infer, Priority: events.Normal, Target: "t", Tenant: strconv.Itoa(i)}, Passing: true,
+				}))
+			}
+			h := &held{}
+			for b.Loop() {
+				in.open(lanes[n/2].Lane)
+				in.add(lanes[n-1], h)
+				in.next()
+			}
+		})
 	}
 }

@@ -11,6 +11,10 @@ import (
 // ErrTooLarge is what a transport returns, wrapped, for an event over its limit.
 var ErrTooLarge = errors.New("event is over the transport's size limit")
 
+// ErrNoLane is what a transport returns, wrapped, for an event of a lane that nobody has made, where it does not make them
+// itself: the event is not stored until somebody does.
+var ErrNoLane = errors.New("event is of a lane that the transport does not have")
+
 type rejection struct {
 	reason events.Reason
 	err    error

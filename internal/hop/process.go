@@ -13,8 +13,12 @@ import (
 )
 
 // settleTimeout bounds the storing of an output and the settling of an input, which go on through a drain: what was paid
-// for must not be lost because the process is asked to stop. It is less than the default grace.
-const settleTimeout = 10 * time.Second
+// for must not be lost because the process is asked to stop. It is less than the default grace. The last of it is left for
+// the settling when the storing has used up its part.
+const (
+	settleTimeout = storeTimeout + 2*time.Second
+	storeTimeout  = 8 * time.Second
+)
 
 // ProcessorConfig is what a [Processor] is made of.
 type ProcessorConfig struct {
@@ -65,6 +69,10 @@ type Settled struct {
 //	after the output is stored,   the delivery is repeated, and its output, which has the same ids, is stored once
 //	before the input is settled
 //
+// What happens if the transport takes no output, and the process lives: see [Processor.store]. The output is kept in this
+// process with the delivery's lease, and stored when the transport is back; the handler is not called again. Where the lease
+// is lost first, or the process has to end, it is as if the process had died before the output: the delivery is repeated.
+//
 // A transport that forgets ids after a while stores an output twice if the repeat comes later than that; the terminal
 // event is then told apart by the results store.
 func (p *Processor) process(handling, settling context.Context, d Delivery) Settled {
@@ -87,7 +95,7 @@ func (p *Processor) process(handling, settling context.Context, d Delivery) Sett
 			outcome = &o
 		}
 	}
-	settled := p.settle(settling, d, out, *outcome)
+	settled := p.settle(handling, settling, d, out, *outcome)
 	s := Settled{Hop: p.cfg.Hop, In: d.Event, Outcome: settled, Began: began, Duration: p.now().Sub(began)}
 	if settled.Kind == Done {
 		s.Out = out
@@ -106,36 +114,45 @@ func call(ctx context.Context, handle Handler, in events.Event) (out []events.Ev
 }
 
 // settle stores what the outcome asks for and then settles the input. It returns what really became of the delivery.
-func (p *Processor) settle(ctx context.Context, d Delivery, out []events.Event, o Outcome) Outcome {
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
-	defer cancel()
+func (p *Processor) settle(handling, settling context.Context, d Delivery, out []events.Event, o Outcome) Outcome {
+	var err error
 	switch o.Kind {
 	case Done:
+		err = p.store(handling, settling, d, out)
 	case Retry:
 		again := d.Event.Again(p.now().Add(o.After))
 		if o.As != nil {
 			again = o.As.Anew()
 		}
-		out = []events.Event{again}
+		err = p.publish(settling, []events.Event{again})
 	case Parked:
-		out = []events.Event{d.Event.Parked(o.Until)}
+		err = p.publish(settling, []events.Event{d.Event.Parked(o.Until)})
 	case Dead:
-		out = []events.Event{d.Event.AsDead(p.deadLetter(o))}
+		err = p.publish(settling, []events.Event{d.Event.AsDead(p.deadLetter(o))})
 	case Return:
-		return p.giveBack(ctx, d, o)
+		return p.giveBack(settling, d, o)
 	}
-	if err := p.cfg.Publisher.Publish(ctx, out...); err != nil {
-		if errors.Is(err, ErrTooLarge) && o.Kind == Done {
-			return p.settle(ctx, d, nil, Outcome{Kind: Dead, Reason: events.ReasonTooLarge, Err: err})
-		}
-		// The transport is in trouble: nothing was decided.
-		return p.giveBack(ctx, d, Outcome{Kind: Return, After: p.pause(d), Err: err})
+	switch {
+	case err == nil:
+		p.acknowledge(settling, d)
+		return o
+	case errors.Is(err, ErrTooLarge) && o.Kind == Done:
+		return p.settle(handling, settling, d, nil, Outcome{Kind: Dead, Reason: events.ReasonTooLarge, Err: err})
+	case errors.Is(context.Cause(handling), errLeaseLost):
+		return Outcome{Kind: Return, Err: fmt.Errorf("%w; its output was not stored: %w", errLeaseLost, err)}
 	}
+	// The transport is in trouble: nothing was decided.
+	return p.giveBack(settling, d, Outcome{Kind: Return, After: p.pause(d), Err: err})
+}
+
+// acknowledge says that the delivery's output is stored. If the broker does not hear it, the delivery is repeated, and its
+// repeat recognised.
+func (p *Processor) acknowledge(ctx context.Context, d Delivery) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout-storeTimeout)
+	defer cancel()
 	if err := d.Ack(ctx); err != nil {
-		// The output is stored. The delivery is repeated, and its repeat recognised.
 		p.cfg.Log.Warn("settled delivery not acknowledged", "hop", p.cfg.Hop, "id", d.Event.ID, "error", err)
 	}
-	return o
 }
 
 // pause is how long a delivery is given back for when something on this side is in trouble. It grows with the deliveries,
@@ -149,6 +166,8 @@ func (p *Processor) giveBack(ctx context.Context, d Delivery, o Outcome) Outcome
 	if errors.Is(o.Err, errLeaseLost) {
 		return o
 	}
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout-storeTimeout)
+	defer cancel()
 	if err := d.Return(ctx, o.After); err != nil {
 		p.cfg.Log.Warn("delivery not given back; its lease runs out", "hop", p.cfg.Hop, "id", d.Event.ID, "error", err)
 	}

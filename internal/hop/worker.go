@@ -13,7 +13,7 @@ import (
 // Lane is a lane that a worker serves, and its share when others have work too.
 type Lane struct {
 	events.Lane
-	Weight int // 0 counts as 1; of its priority, so the first lane of a priority sets it
+	Weight int // 0 counts as 1; of its priority, so the first lane of a priority sets it, until [Worker.Weigh]
 	// Passing lanes are served until nothing came in one wait of the transport: those of tenants that wait apart.
 	Passing bool
 }
@@ -44,7 +44,22 @@ type Worker struct {
 	leases    *leases
 	processor *Processor
 	more      chan Lane     // to serve beside those of the configuration
+	sizes     chan size     // to go on with
 	ended     chan struct{} // closed when no more are taken
+}
+
+// size is how much a worker takes at once.
+type size struct{ concurrency, prefetch int }
+
+// sized returns the size with its defaults.
+func sized(concurrency, prefetch int) size {
+	if concurrency <= 0 {
+		concurrency = 64
+	}
+	if prefetch <= 0 {
+		prefetch = concurrency
+	}
+	return size{concurrency, prefetch}
 }
 
 // NewWorker returns a worker, or an error that says what the configuration lacks.
@@ -54,12 +69,6 @@ func NewWorker(cfg Config) (*Worker, error) {
 		return nil, fmt.Errorf("hop: worker %q: Handler, Bus and Log are required", cfg.Hop)
 	case len(cfg.Lanes) == 0:
 		return nil, fmt.Errorf("hop: worker %q: no lanes", cfg.Hop)
-	}
-	if cfg.Concurrency <= 0 {
-		cfg.Concurrency = 64
-	}
-	if cfg.Prefetch <= 0 {
-		cfg.Prefetch = cfg.Concurrency
 	}
 	if cfg.Grace <= 0 {
 		cfg.Grace = 25 * time.Second
@@ -72,19 +81,37 @@ func NewWorker(cfg Config) (*Worker, error) {
 	}
 	return &Worker{
 		cfg:       cfg,
-		intake:    newIntake(cfg.Lanes, cfg.Prefetch),
+		intake:    newIntake(sized(cfg.Concurrency, cfg.Prefetch).prefetch),
 		leases:    newLeases(cfg.Log),
 		processor: processor,
 		more:      make(chan Lane),
+		sizes:     make(chan size),
 		ended:     make(chan struct{}),
 	}, nil
 }
 
-// Serve makes the worker serve the lane too, unless it does already. It waits for the worker to run, and does nothing once
-// that drains. Each worker serves with one Run.
+// Serve makes the worker serve the lane too, unless it does already, which costs next to nothing. It waits for the worker to
+// run, and does nothing once that drains. Each worker serves with one Run.
 func (w *Worker) Serve(lane Lane) {
+	if w.intake.has(lane.Lane) {
+		return
+	}
 	select {
 	case w.more <- lane:
+	case <-w.ended:
+	}
+}
+
+// Weigh sets the weights of priorities, from the next choice on; those it does not name keep theirs. It may be called at any
+// time, from any goroutine.
+func (w *Worker) Weigh(weights map[events.Priority]int) { w.intake.weigh(weights) }
+
+// Resize sets how many events are handled at once and how many deliveries of each lane may wait, as [Config] does. Nothing
+// that is begun is ended: while more is at work than there are places, nothing more begins. Like Serve it waits for the
+// worker to run, and does nothing once that drains.
+func (w *Worker) Resize(concurrency, prefetch int) {
+	select {
+	case w.sizes <- sized(concurrency, prefetch):
 	case <-w.ended:
 	}
 }
@@ -98,27 +125,26 @@ func (w *Worker) Run(ctx context.Context) {
 	var receivers, workers, keeper sync.WaitGroup
 	keep, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
 	keeper.Go(func() { w.leases.run(keep) })
-	for _, lane := range w.intake.all() {
-		receivers.Go(func() { w.receive(ctx, lane) })
+	serve := func(l Lane) {
+		if lane := w.intake.open(l); lane != nil {
+			receivers.Go(func() { w.receive(ctx, lane) })
+		}
 	}
-	for range w.cfg.Concurrency {
-		workers.Go(func() {
-			for {
-				d, ok := w.intake.next()
-				if !ok {
-					return
-				}
-				w.process(work, d)
-			}
-		})
+	resize := func(s size) {
+		for range w.intake.size(s.concurrency, s.prefetch) {
+			workers.Go(func() { w.handle(work) })
+		}
 	}
-
+	resize(sized(w.cfg.Concurrency, w.cfg.Prefetch))
+	for _, l := range w.cfg.Lanes {
+		serve(l)
+	}
 	for ctx.Err() == nil {
 		select {
 		case l := <-w.more:
-			if lane := w.intake.open(l); lane != nil {
-				receivers.Go(func() { w.receive(ctx, lane) })
-			}
+			serve(l)
+		case s := <-w.sizes:
+			resize(s)
 		case <-ctx.Done():
 		}
 	}
@@ -131,6 +157,17 @@ func (w *Worker) Run(ctx context.Context) {
 	grace.Stop()
 	stopKeeping()
 	keeper.Wait()
+}
+
+// handle takes deliveries to their outcomes, one after the other, until no more are to be begun.
+func (w *Worker) handle(work context.Context) {
+	for {
+		h, ok := w.intake.next()
+		if !ok {
+			return
+		}
+		w.process(work, h)
+	}
 }
 
 // process takes one delivery to its outcome, under a lease that is kept until it is settled.

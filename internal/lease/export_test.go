@@ -1,8 +1,11 @@
 package lease
 
-// Len returns how many keys the store remembers.
-func (m *Memory) Len() int {
+// Held returns how many keys the store remembers, and how many bytes of outcomes.
+func (m *Memory) Held() (keys, bytes int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.records)
+	for _, r := range m.records {
+		bytes += len(r.outcome)
+	}
+	return len(m.records), bytes
 }

@@ -2,10 +2,13 @@
 // processes.
 //
 // A lease ends by itself after its time to live, so that a worker that died holds nobody up; its holder renews it while it
-// works ([Leases.Hold]). A holder that stalled for longer may find that another came after it. So each grant has a fencing
-// token, larger than all before it, and what a holder hands in at the end is taken only while no larger token is known
-// (M. Kleppmann, How to do distributed locking, 2016). What was handed in is remembered for a while, so that a repeat of
-// the work finds its outcome and need not do it again.
+// works ([Leases.Hold]). A holder that stalled for longer, or that alone could not reach the store, may find that another
+// came after it. So each grant has a fencing token, larger than all before it, and what a holder hands in at the end is
+// taken only while no larger token is known (M. Kleppmann, How to do distributed locking, 2016). What was handed in is
+// remembered for a while, so that a repeat of the work finds its outcome and need not do it again.
+//
+// What may be paid for is stopped for nothing less than another's lease: while the store is away work goes on, and its end
+// is fenced when the store is back. Two may then have done it, where one of them alone could not reach the store.
 //
 // Tokens are times: the microsecond of the grant, or the token before plus one if that is more. So they grow even where the
 // store has lost its memory, and the holder of a lease that is forgotten goes on: if a store that knows nothing of a key is
@@ -24,7 +27,7 @@ import (
 // takes, so that a holder whose token is older and that the store does not know is one that came after all.
 const Remembered = 15 * time.Minute
 
-// ErrLost is why a [Held.Context] ends while its holder works: the lease is another's, or may be.
+// ErrLost is why a [Held.Context] ends while its holder works: the lease is another's.
 var ErrLost = errors.New("lease: lost")
 
 // Grant is the answer to an acquire. One of the three is set.

@@ -54,7 +54,7 @@ func (l *Leases) Hold(ctx context.Context, key string) (held *Held, grant Grant,
 	}
 	held = &Held{leases: l, key: key, token: grant.Token, renewed: make(chan struct{})}
 	held.ctx, held.cancel = context.WithCancelCause(ctx)
-	go held.renew(asked.Add(l.ttl))
+	go held.renew(asked)
 	return held, grant, nil
 }
 
@@ -68,8 +68,10 @@ type Held struct {
 	renewed chan struct{} // closed when renewing has ended
 }
 
-// Context returns the context to work in: that of Hold, ended with [ErrLost] as its cause when the lease is another's. A
-// store that is away ends it only when the lease has run out, since until then nobody else can have it.
+// Context returns the context to work in: that of Hold, ended with [ErrLost] as its cause when the store says that the lease
+// is another's. A store that is away ends nothing, however long it is: work under way may be paid for, and mostly it is away
+// for the others too, so that nobody can take the lease. Where this holder alone cannot reach it another may, and then the
+// work is done twice, of which Finish takes one.
 func (h *Held) Context() context.Context { return h.ctx }
 
 // Finish ends the lease and hands in the outcome, which is kept; nil frees the key, for the work to be done again. It
@@ -85,43 +87,33 @@ func (h *Held) Finish(ctx context.Context, outcome []byte) (bool, error) {
 	return ok, nil
 }
 
-// renew renews the lease, which is over at the given time, each time a third of its time to live has passed, so that one
-// renewal that is lost costs nothing.
-func (h *Held) renew(until time.Time) {
+// renew renews the lease, for which the store was asked at the given time, each time a third of its time to live has passed,
+// so that one renewal that is lost costs nothing, and more often while the store is away. It asks for as long as the work
+// takes: a lease that ran out is still its holder's if nobody took it, be it that the store was away or that this process
+// stood still.
+func (h *Held) renew(asked time.Time) {
 	defer close(h.renewed)
 	ttl := h.leases.ttl
-	pause := time.NewTimer(time.Until(until) - 2*ttl/3)
+	pause := time.NewTimer(time.Until(asked.Add(ttl / 3)))
 	defer pause.Stop()
-	var away error // of the last renewal
 	for {
 		select {
 		case <-h.ctx.Done():
 			return
 		case <-pause.C:
 		}
-		asked := time.Now()
-		over := !asked.Before(until)
-		if over && away != nil {
-			h.cancel(fmt.Errorf("%w: not renewed in time: %w", ErrLost, away))
-			return
-		}
-		limit := until
-		if over { // The process stood still. If nobody took the lease meanwhile it is ours, and so it asks once.
-			limit = asked.Add(ttl / 10)
-		}
-		ctx, cancel := context.WithDeadline(h.ctx, limit)
+		asked = time.Now()
+		ctx, cancel := context.WithTimeout(h.ctx, ttl/3)
 		ours, err := h.leases.store.Renew(ctx, h.key, h.token, asked, ttl)
 		cancel()
 		switch {
 		case err != nil:
-			away = err
-			pause.Reset(min(ttl/10, time.Until(until)))
+			pause.Reset(ttl / 10)
 		case !ours:
 			h.cancel(ErrLost)
 			return
 		default:
-			away, until = nil, asked.Add(ttl)
-			pause.Reset(time.Until(until) - 2*ttl/3)
+			pause.Reset(time.Until(asked.Add(ttl / 3)))
 		}
 	}
 }

@@ -15,19 +15,32 @@ const ttl = 30 * time.Second
 
 var errAway = errors.New("the store is away")
 
-// faulty is a store whose renewals can be made to fail, or to take their time.
+// faulty is a store that is away while it is told to be, or takes its time.
 type faulty struct {
 	lease.Store
 
 	away     atomic.Bool
 	renewals atomic.Int32
 	slow     time.Duration // that an acquire's answer takes
-	hangs    bool          // no renewal is answered
+	hanging  bool          // it does not answer while it is away
+}
+
+// reach returns an error while the store is away.
+func (f *faulty) reach(ctx context.Context) error {
+	switch {
+	case !f.away.Load():
+		return nil
+	case f.hanging:
+		<-ctx.Done()
+		return ctx.Err()
+	default:
+		return errAway
+	}
 }
 
 func (f *faulty) Acquire(ctx context.Context, key string, now time.Time, ttl time.Duration) (lease.Grant, error) {
-	if f.away.Load() {
-		return lease.Grant{}, errAway
+	if err := f.reach(ctx); err != nil {
+		return lease.Grant{}, err
 	}
 	g, err := f.Store.Acquire(ctx, key, now, ttl)
 	<-time.After(f.slow)
@@ -36,12 +49,8 @@ func (f *faulty) Acquire(ctx context.Context, key string, now time.Time, ttl tim
 
 func (f *faulty) Renew(ctx context.Context, key string, token int64, now time.Time, ttl time.Duration) (bool, error) {
 	f.renewals.Add(1)
-	if f.hangs {
-		<-ctx.Done()
-		return false, ctx.Err()
-	}
-	if f.away.Load() {
-		return false, errAway
+	if err := f.reach(ctx); err != nil {
+		return false, err
 	}
 	return f.Store.Renew(ctx, key, token, now, ttl)
 }
@@ -49,8 +58,8 @@ func (f *faulty) Renew(ctx context.Context, key string, token int64, now time.Ti
 func (f *faulty) Finish(
 	ctx context.Context, key string, token int64, now time.Time, outcome []byte, keep time.Duration,
 ) (bool, error) {
-	if f.away.Load() {
-		return false, errAway
+	if err := f.reach(ctx); err != nil {
+		return false, err
 	}
 	return f.Store.Finish(ctx, key, token, now, outcome, keep)
 }
@@ -138,56 +147,63 @@ func TestAHolderWhoseLeaseIsAnothersIsStopped(t *testing.T) {
 	})
 }
 
-func TestAStoreThatIsAwayStopsNoWorkWhileTheLeaseLasts(t *testing.T) {
+func TestAStoreThatIsAwayStopsNoWork(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		store := &faulty{Store: lease.NewMemory()}
-		l := leases(t, store)
-		h := hold(t, l)
-		store.away.Store(true)
-		<-time.After(ttl * 9 / 10) // it is asked every tenth when it is away
-		if err := h.Context().Err(); err != nil {
-			t.Fatalf("the work was stopped: %v", err)
-		}
-		store.away.Store(false)
-		<-time.After(10 * ttl)
-		if err := h.Context().Err(); err != nil {
-			t.Fatalf("the work was stopped: %v", err)
-		}
-		store.away.Store(true)
-		if ok, err := h.Finish(t.Context(), []byte("done")); ok || !errors.Is(err, errAway) {
-			t.Errorf("finish: %t, %v", ok, err)
-		}
-		store.away.Store(false)
-		finish(t, h, []byte("done"), true)
-	})
-}
-
-func TestWorkIsStoppedWhenTheLeaseMayBeAnothers(t *testing.T) {
-	t.Parallel()
-	for name, store := range map[string]*faulty{"that is away": {}, "that hangs": {hangs: true}} {
+	for name, store := range map[string]*faulty{"that is away": {}, "that hangs": {hanging: true}} {
 		t.Run("with a store "+name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				store.Store = lease.NewMemory()
-				h, since := hold(t, leases(t, store)), time.Now()
+				l := leases(t, store)
+				h := hold(t, l)
 				store.away.Store(true)
-				<-h.Context().Done()
-				if lasted := time.Since(since); lasted != ttl {
-					t.Errorf("stopped after %v, want %v", lasted, ttl)
+				<-time.After(9 * ttl / 10)
+				if n := store.renewals.Load(); n < 2 || n > 10 {
+					t.Errorf("the store was asked %d times while the lease lasts", n)
 				}
-				if err := context.Cause(h.Context()); !errors.Is(err, lease.ErrLost) {
-					t.Errorf("cause: %v", err)
+				<-time.After(9 * ttl) // it has run out, but nobody can take it
+				if err := h.Context().Err(); err != nil {
+					t.Fatalf("the work was stopped: %v", context.Cause(h.Context()))
 				}
-				if n := store.renewals.Load(); n > 10 {
-					t.Errorf("the store was asked %d times", n)
+				store.away.Store(false)
+				<-time.After(ttl / 2)
+				if other, g, err := l.Hold(t.Context(), "k"); other != nil || err != nil || !g.Until.After(time.Now()) {
+					t.Errorf("it is not renewed when the store is back: %+v, %v", g, err)
 				}
-				// Nobody came: what was done before the stop may be handed in.
+				store.away.Store(true)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				if ok, err := h.Finish(ctx, []byte("done")); ok || err == nil {
+					t.Errorf("finish: %t, %v", ok, err)
+				}
 				store.away.Store(false)
 				finish(t, h, []byte("done"), true)
 			})
 		})
 	}
+}
+
+// A holder that alone cannot reach the store learns when it can that another came, and what it did is not taken.
+func TestAHolderThatAloneCouldNotReachTheStoreIsStoppedIfAnotherCame(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		together := lease.NewMemory()
+		store := &faulty{Store: together}
+		h := hold(t, leases(t, store))
+		store.away.Store(true)
+		<-time.After(2 * ttl)
+		next := hold(t, leases(t, together))
+		if err := h.Context().Err(); err != nil {
+			t.Fatalf("the work was stopped: %v", context.Cause(h.Context()))
+		}
+		store.away.Store(false)
+		<-h.Context().Done()
+		if err := context.Cause(h.Context()); !errors.Is(err, lease.ErrLost) {
+			t.Errorf("cause: %v", err)
+		}
+		finish(t, h, []byte("late"), false)
+		finish(t, next, []byte("done"), true)
+	})
 }
 
 // A process that stood still for longer than the lease lasts, as a suspended machine does, asks before it gives up.
@@ -243,20 +259,4 @@ func TestLeasesThatCannotWorkAreRefused(t *testing.T) {
 			t.Errorf("%+v is taken", c)
 		}
 	}
-}
-
-func TestMemoryForgetsWhatNobodyNeeds(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		m := lease.NewMemory()
-		for range 1000 {
-			if _, err := m.Acquire(t.Context(), time.Now().String(), time.Now(), time.Second); err != nil {
-				t.Fatal(err)
-			}
-			<-time.After(time.Minute)
-		}
-		if n := m.Len(); n > 20 {
-			t.Errorf("it remembers %d keys", n)
-		}
-	})
 }

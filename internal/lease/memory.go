@@ -7,12 +7,19 @@ import (
 	"time"
 )
 
+// mostKept bounds the bytes of outcomes that a [Memory] keeps: minutes of a busy process, and little beside what else a
+// process takes.
+const mostKept = 64 << 20
+
 // Memory is a [Store] in the memory of this process: for tests and simulation, and for a process that has no other or goes
-// on without it, where it keeps two workers of the process apart. The zero value is ready to use.
+// on without it, where it keeps two workers of the process apart. It keeps 64 MiB of outcomes at most: beyond that the
+// oldest goes, and its work is done again if it is repeated. The zero value is ready to use.
 type Memory struct {
-	mu      sync.Mutex
-	records map[string]record
-	swept   time.Time
+	mu       sync.Mutex
+	records  map[string]record
+	outcomes queue // due when they are kept no more
+	bytes    int   // of outcomes
+	known    queue // every record once; due when it may be forgotten, unless it was put again since
 }
 
 // state is what has become of the last token of a key.
@@ -27,7 +34,7 @@ const (
 type record struct {
 	token   int64
 	state   state
-	until   time.Time // held: when the lease is over; finished: how long the outcome is kept
+	until   time.Time // held: when the lease is over; finished: how long the outcome is kept; zero when it is not
 	outcome []byte
 	forget  time.Time // the record may go
 }
@@ -73,6 +80,7 @@ func (m *Memory) Finish(
 ) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.sweep(now)
 	r, known := m.records[key]
 	switch {
 	case fenced(r, known, token, now):
@@ -84,10 +92,14 @@ func (m *Memory) Finish(
 	case outcome == nil:
 		m.put(key, record{token: token, state: freed, forget: now.Add(Remembered)})
 	default:
+		until := now.Add(keep)
 		m.put(key, record{
-			token: token, state: finished, until: now.Add(keep), outcome: slices.Clone(outcome),
-			forget: now.Add(keep).Add(Remembered),
+			token: token, state: finished, until: until, outcome: slices.Clone(outcome), forget: until.Add(Remembered),
 		})
+		m.outcomes.push(entry{key, token, len(outcome), until})
+		for m.bytes += len(outcome); m.bytes > mostKept; {
+			m.drop(m.outcomes.pop())
+		}
 	}
 	return true, nil
 }
@@ -109,18 +121,34 @@ func (m *Memory) put(key string, r record) {
 	if m.records == nil {
 		m.records = map[string]record{}
 	}
+	if _, known := m.records[key]; !known {
+		m.known.push(entry{key: key, due: r.forget})
+	}
 	m.records[key] = r
 }
 
-// sweep forgets the records that may go, once a minute.
-func (m *Memory) sweep(now time.Time) {
-	if now.Sub(m.swept) < time.Minute {
-		return
+// drop keeps an outcome no more. That the token's holder finished is remembered.
+func (m *Memory) drop(e entry) {
+	m.bytes -= e.bytes
+	if r := m.records[e.key]; r.token == e.token && r.state == finished {
+		r.outcome, r.until = nil, time.Time{}
+		m.records[e.key] = r
 	}
-	m.swept = now
-	for key, r := range m.records {
-		if r.forget.Before(now) {
-			delete(m.records, key)
+}
+
+// sweep drops the outcomes that are kept no more, and forgets the records that may go. It looks at those that are due and at
+// no others, in the order in which they came: one that is due behind one that is not waits for it, which is no longer than
+// the other lasts.
+func (m *Memory) sweep(now time.Time) {
+	for m.outcomes.due(now) {
+		m.drop(m.outcomes.pop())
+	}
+	for m.known.due(now) {
+		e := m.known.pop()
+		if r := m.records[e.key]; r.forget.After(now) {
+			m.known.push(entry{key: e.key, due: r.forget})
+		} else {
+			delete(m.records, e.key)
 		}
 	}
 }

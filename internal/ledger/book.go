@@ -13,14 +13,14 @@ import (
 const (
 	// KeptDays is how long the sums of a day are kept, from that day: a year and what it takes to compare it.
 	KeptDays = 400
-	// Recent is how long a [Book] knows that it has counted an attempt. A repeat comes within minutes, when a process died
-	// between counting and saying so; an attempt that runs again after longer than this was paid for again too.
+	// Recent is how long a [Book] knows that it has counted an execution: longer than its client repeats a step whose answer
+	// was lost. One that [Patient] keeps for longer, and that was counted though its answer was lost, is counted twice.
 	Recent = 15 * time.Minute
 )
 
-// Entry is one attempt that called a model.
+// Entry is one execution of an attempt that called a model.
 type Entry struct {
-	ID     string // of the attempt
+	ID     string // of the execution
 	Tenant string
 	Model  string // the id that the caller asked for
 	Target string

@@ -21,19 +21,20 @@ func Example() {
 	request := ledger.Bound(events.Request{Prompt: &prompt}, target)
 	fmt.Printf("%s, max_tokens %s, at most %d\n", account, request.Parameters["max_tokens"], ledger.Most(target, request))
 
-	for _, id := range []string{"a-scheduled-1", "b-scheduled-1"} {
+	// Each execution of an attempt has an id of its own: that of the attempt, and the token of its lease.
+	for _, id := range []string{"a-scheduled-1#1", "b-scheduled-1#1"} {
 		ok, err := books.Reserve(ctx, account, id, ledger.Most(target, request), budget.Amount, now, ends)
 		fmt.Println(id, ok, err)
 	}
 	cost := ledger.Cost(target.Price, events.Usage{PromptTokens: 12, CompletionTokens: 2, TotalTokens: 14})
-	if err := books.Settle(ctx, account, "a-scheduled-1", cost, now); err != nil {
+	if err := books.Settle(ctx, account, "a-scheduled-1#1", cost, now); err != nil {
 		fmt.Println(err)
 	}
 	spent, err := books.Spent(ctx, account)
 	fmt.Printf("%+v %v\n", spent, err)
 	// Output:
 	// search/2026-11-24, max_tokens 1000, at most 31180
-	// a-scheduled-1 true <nil>
-	// b-scheduled-1 false <nil>
+	// a-scheduled-1#1 true <nil>
+	// b-scheduled-1#1 false <nil>
 	// {Spent:0.00018 Reserved:0.00} <nil>
 }

@@ -15,7 +15,7 @@ import (
 type Memory struct {
 	mu       sync.Mutex
 	accounts map[string]*account
-	marks    map[mark]state // what is known of attempts
+	marks    map[mark]state // what is known of executions
 	totals   map[string]map[row]Total
 	sweep    int // how many marks there are when those that are over are looked for next
 }
@@ -25,7 +25,7 @@ type account struct {
 	expires time.Time
 }
 
-// mark is an attempt of an account, or one that was counted in the book, where the account is "".
+// mark is an execution of an account, or one that was counted in the book, where the account is "".
 type mark struct{ account, id string }
 
 type state struct {
@@ -55,7 +55,7 @@ func (m *Memory) Reserve(
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, known := m.marked(mark{name, id}, now); known {
+	if known, ok := m.marked(mark{name, id}, now); ok && !known.settled {
 		return true, nil
 	}
 	if a, ok := m.accounts[name]; ok && now.Before(a.expires) && amount > budget-a.Spent.Spent-a.Reserved || amount > budget {

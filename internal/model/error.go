@@ -20,11 +20,18 @@ type Error struct {
 	Status  int       // the HTTP status; 0 where there was none
 	Target  string    // the target's name
 
+	// Sent is whether anything of the request may have reached the target. Where it is false the call cost nothing: no
+	// connection came about, or the request could not even be made.
+	Sent bool
+	// Usage is what the server says that the call took, where it answered with something that cannot be kept; nil: it did
+	// not say.
+	Usage *events.Usage
+
 	cause error
 }
 
-// NewError returns an error of the code, with the sentence that callers are told for it. The cause is optional; its text
-// goes to logs and so must be free of secrets and of outside bytes.
+// NewError returns an error of the code, of a call that was not sent, with the sentence that callers are told for it. The
+// cause is optional; its text goes to logs and so must be free of secrets and of outside bytes.
 func NewError(code string, cause error) *Error {
 	return &Error{Code: code, Message: sentence(code), cause: cause}
 }

@@ -29,7 +29,8 @@ type Call struct {
 }
 
 // Answer is what a model answered. There is something in it to keep: text, or else a message that holds tool calls, a
-// refusal or audio.
+// refusal or audio. Or there is no word in it since the request's own bounds left room for none: its tokens, or its stop
+// sequences.
 type Answer struct {
 	Message      json.RawMessage // the assistant's message as the server wrote it
 	Output       string          // the message's text; empty where it has none

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"baton.dev/baton/events"
@@ -67,12 +69,15 @@ func (o *OpenAI) Close() { o.client.CloseIdleConnections() }
 
 // Call implements [Client].
 func (o *OpenAI) Call(ctx context.Context, call Call) (Answer, error) {
-	answer, err := o.call(ctx, call)
+	// The hook is called after the headers and before any of the body: without it nothing that could cost was sent.
+	var sent atomic.Bool
+	hooks := &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}
+	answer, err := o.call(httptrace.WithClientTrace(ctx, hooks), call)
 	if err == nil {
 		return answer, nil
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
-		e.Target = call.Target.Name
+		e.Target, e.Sent = call.Target.Name, sent.Load()
 		return Answer{}, e
 	}
 	return Answer{}, fmt.Errorf("model: call %s: %w", call.Target.Name, err)

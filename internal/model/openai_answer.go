@@ -31,8 +31,9 @@ type message struct {
 	Audio        json.RawMessage `json:"audio"`
 }
 
-// decodeAnswer reads the body of a chat completion. It returns the first choice in which there is something to keep; its
-// error is an [*Error] of [events.CodeUnusableOutput] or [events.CodeContentRefused].
+// decodeAnswer reads the body of a chat completion. It returns the first choice in which there is something to keep, or else
+// the first that is empty by the request's own bounds. Its error is an [*Error] of [events.CodeUnusableOutput] or
+// [events.CodeContentRefused], with the usage where there is one.
 func decodeAnswer(body []byte) (Answer, error) {
 	if !utf8.Valid(body) {
 		// A token cut in the middle of a character. Bytes that are not UTF-8 would make the result no JSON; one lost
@@ -44,25 +45,49 @@ func decodeAnswer(body []byte) (Answer, error) {
 		// The decoder's words can quote the body.
 		return Answer{}, NewError(events.CodeUnusableOutput, errors.New("the body is no chat completion"))
 	}
-	if len(c.Choices) == 0 {
-		return Answer{}, NewError(events.CodeUnusableOutput, errors.New("the completion has no choices"))
+	usage := decodeUsage(c.Usage)
+	unusable := func(code, why string) (Answer, error) {
+		e := NewError(code, errors.New(why))
+		e.Usage = usage
+		return Answer{}, e
 	}
+	if len(c.Choices) == 0 {
+		return unusable(events.CodeUnusableOutput, "the completion has no choices")
+	}
+	var empty *Answer
 	filtered := false
 	for _, ch := range c.Choices {
 		finish := jsonString(ch.FinishReason)
 		var m message
 		if json.Unmarshal(ch.Message, &m) == nil && isObject(ch.Message) {
-			output := contentText(m.Content)
-			if strings.TrimSpace(output) != "" || m.saysOtherwise() {
-				return Answer{Message: ch.Message, Output: output, FinishReason: finish, Usage: decodeUsage(c.Usage)}, nil
+			a := Answer{Message: ch.Message, Output: contentText(m.Content), FinishReason: finish, Usage: usage}
+			if strings.TrimSpace(a.Output) != "" || m.saysOtherwise() {
+				return a, nil
+			}
+			if empty == nil && a.bounded() {
+				empty = &a
 			}
 		}
 		filtered = filtered || finish == "content_filter"
 	}
-	if filtered {
-		return Answer{}, NewError(events.CodeContentRefused, errors.New("the filter left nothing of the output"))
+	switch {
+	case filtered:
+		return unusable(events.CodeContentRefused, "the filter left nothing of the output")
+	case empty != nil:
+		return *empty, nil
+	default:
+		return unusable(events.CodeUnusableOutput, "the message is empty")
 	}
-	return Answer{}, NewError(events.CodeUnusableOutput, errors.New("the message is empty"))
+}
+
+// bounded reports whether an answer without a word ended as the request told it to: at its bound of tokens, which a
+// reasoning model can spend on thought alone, or at a stop sequence before the first word. That a model stopped by itself
+// says as much only where the server counted tokens; without, it is a server that made none.
+//
+// OpenAI's own clients take it for an answer. As a failure of the target, one caller's bound would open its breaker for all,
+// and be paid for again elsewhere.
+func (a *Answer) bounded() bool {
+	return a.FinishReason == "length" || a.FinishReason == "stop" && a.Usage != nil && a.Usage.CompletionTokens > 0
 }
 
 // saysOtherwise reports whether the message has something to keep besides content.

@@ -14,11 +14,12 @@ import (
 
 const toolCall = `{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{}"}}]}`
 
-// bodies are the bodies of chat completions, and what they come to: an answer, or a code.
+// bodies are the bodies of chat completions, and what they come to: an answer, or a code and what it cost.
 var bodies = map[string]struct {
-	body string
-	want Answer
-	code string
+	body  string
+	want  Answer
+	code  string
+	usage *events.Usage
 }{
 	"text is kept, and the message as it was written": {
 		body: `{"id":"x","choices":[{"index":0,"message":{"role":"assistant", "content":"a <b> \u00e9","x":1.50},"finish_reason":"stop"}],
@@ -92,9 +93,39 @@ var bodies = map[string]struct {
 	"parts without text is unusable":   {body: `{"choices":[{"message":{"content":[{"type":"text"}]}}]}`, code: events.CodeUnusableOutput},
 	"empty tool calls is unusable":     {body: `{"choices":[{"message":{"content":"","tool_calls":[]}}]}`, code: events.CodeUnusableOutput},
 	"empty refusal and audio unusable": {body: `{"choices":[{"message":{"refusal":"","audio":null}}]}`, code: events.CodeUnusableOutput},
-	"thought without word is unusable": {
+	"thought that took all the tokens is an answer without a word": {
 		body: `{"choices":[{"message":{"content":null,"reasoning_content":"hm"},"finish_reason":"length"}]}`,
-		code: events.CodeUnusableOutput,
+		want: Answer{Message: []byte(`{"content":null,"reasoning_content":"hm"}`), FinishReason: "length"},
+	},
+	"a stop sequence at the first token is an answer without a word": {
+		body: `{"choices":[{"message":{"content":""},"finish_reason":"stop"}],"usage":{"completion_tokens":1}}`,
+		want: Answer{Message: []byte(`{"content":""}`), FinishReason: "stop", Usage: &events.Usage{CompletionTokens: 1}},
+	},
+	"an empty choice at its bound does not hide the one after it": {
+		body: `{"choices":[{"message":{"content":""},"finish_reason":"length"},{"message":{"content":"b"}}]}`,
+		want: Answer{Message: []byte(`{"content":"b"}`), Output: "b"},
+	},
+	"an empty choice at its bound does not hide that another was filtered": {
+		body: `{"choices":[{"message":{"content":""},"finish_reason":"length"},{"finish_reason":"content_filter"}]}`,
+		code: events.CodeContentRefused,
+	},
+	"a filter that left nothing says what it cost": {
+		body: `{"choices":[{"message":{"content":""},"finish_reason":"content_filter"}],"usage":{"prompt_tokens":3,"completion_tokens":2}}`,
+		code: events.CodeContentRefused, usage: &events.Usage{PromptTokens: 3, CompletionTokens: 2},
+	},
+	"what stopped without a token is unusable, and says what it cost": {
+		body: `{"choices":[{"message":{"content":""},"finish_reason":"stop"}],"usage":{"prompt_tokens":3}}`,
+		code: events.CodeUnusableOutput, usage: &events.Usage{PromptTokens: 3},
+	},
+	"no choices with a usage is unusable, and says what it cost": {
+		body: `{"choices":[],"usage":{"prompt_tokens":3}}`, code: events.CodeUnusableOutput, usage: &events.Usage{PromptTokens: 3},
+	},
+	"an error in the midst of the tokens is unusable": {
+		body: `{"choices":[{"message":{"content":""},"finish_reason":"error"}],"usage":{"completion_tokens":9}}`,
+		code: events.CodeUnusableOutput, usage: &events.Usage{CompletionTokens: 9},
+	},
+	"no message at the bound is unusable": {
+		body: `{"choices":[{"message":null,"finish_reason":"length"}]}`, code: events.CodeUnusableOutput,
 	},
 }
 
@@ -109,6 +140,9 @@ func TestDecodeAnswer(t *testing.T) {
 			}
 			if !reflect.DeepEqual(got, tc.want) {
 				t.Errorf("got  %+v (message %s)\nwant %+v (message %s)", got, got.Message, tc.want, tc.want.Message)
+			}
+			if e, ok := errors.AsType[*Error](err); ok && !reflect.DeepEqual(e.Usage, tc.usage) {
+				t.Errorf("got usage %+v, want %+v", e.Usage, tc.usage)
 			}
 		})
 	}
@@ -134,7 +168,7 @@ func FuzzDecodeAnswer(f *testing.F) {
 		if !utf8.Valid(a.Message) || json.Unmarshal(a.Message, &m) != nil {
 			t.Fatalf("message %q is no JSON object", a.Message)
 		}
-		if strings.TrimSpace(a.Output) == "" && !m.saysOtherwise() {
+		if strings.TrimSpace(a.Output) == "" && !m.saysOtherwise() && !a.bounded() {
 			t.Fatalf("there is nothing to keep in %q", a.Message)
 		}
 	})

@@ -2,32 +2,55 @@ package model
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
+	"baton.dev/baton/events"
 	"baton.dev/baton/internal/catalog"
 )
 
 func TestTransportSpeaksHTTP2(t *testing.T) {
 	t.Parallel()
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ProtoMajor != 2 {
-			t.Errorf("got %s", r.Proto)
-		}
-		_, _ = io.WriteString(w, `{"choices":[{"message":{"content":"yes"}}]}`)
-	}))
-	srv.EnableHTTP2 = true
-	srv.StartTLS()
-	defer srv.Close()
-
-	o := NewOpenAI(OpenAIConfig{})
-	defer o.Close()
-	trusting := srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
-	o.client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: trusting, MinVersion: tls.VersionTLS12}
-	a, err := o.Call(t.Context(), Call{Target: &catalog.Target{Name: "main", URL: srv.URL}})
-	if err != nil || a.Output != "yes" {
-		t.Errorf("got %+v, %v", a, err)
+	setup := func(t *testing.T, h http.HandlerFunc) (*OpenAI, *catalog.Target) {
+		t.Helper()
+		srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.ProtoMajor != 2 {
+				t.Errorf("got %s", r.Proto)
+			}
+			h(w, r)
+		}))
+		srv.EnableHTTP2 = true
+		srv.StartTLS()
+		t.Cleanup(srv.Close)
+		o := NewOpenAI(OpenAIConfig{})
+		t.Cleanup(o.Close)
+		trusting := srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+		o.client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: trusting, MinVersion: tls.VersionTLS12}
+		return o, &catalog.Target{Name: "main", URL: srv.URL, Timeout: time.Minute}
 	}
+	t.Run("where the server does", func(t *testing.T) {
+		t.Parallel()
+		o, target := setup(t, func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"choices":[{"message":{"content":"yes"}}]}`)
+		})
+		a, err := o.Call(t.Context(), Call{Target: target})
+		if err != nil || a.Output != "yes" {
+			t.Errorf("got %+v, %v", a, err)
+		}
+	})
+	t.Run("and knows there too whether anything was sent", func(t *testing.T) {
+		t.Parallel()
+		o, target := setup(t, func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			panic(http.ErrAbortHandler) // the stream is cut
+		})
+		_, err := o.Call(t.Context(), Call{Target: target})
+		if e, ok := errors.AsType[*Error](err); !ok || e.Code != events.CodeUnreachable || !e.Sent {
+			t.Errorf("got %+v", err)
+		}
+	})
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -52,8 +53,16 @@ func Run(ctx context.Context, function events.Hop, getenv func(string) string, s
 		return err
 	}
 	logger := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: env.logLevel})).With("function", string(function))
+	stores, closeStores, err := openStores(env.redisURL)
+	if err != nil {
+		return err
+	}
+	defer closeStores()
 	read := func(s catalog.Secret) (string, error) { return s.Resolve(getenv) }
-	watch, err := catalog.NewWatch(catalog.WatchConfig{Path: env.config, Log: logger, Accept: accept(function, read)})
+	watch, err := catalog.NewWatch(catalog.WatchConfig{
+		Path: env.config, Log: logger,
+		Accept: func(c *catalog.Catalog) error { return errors.Join(shared.Check(c, stores), accept(function, read)(c)) },
+	})
 	if err != nil {
 		return err
 	}
@@ -63,6 +72,11 @@ func Run(ctx context.Context, function events.Hop, getenv func(string) string, s
 		logger.Warn("configuration has a warning", "what", w)
 	}
 
+	if function == events.Infer {
+		for _, name := range simulated(watch.Current()) {
+			logger.Warn("calls of the target fail: simulated targets are for baton up", "target", name)
+		}
+	}
 	nc, err := natsbus.Connect(ctx, natsbus.ConnectOptions{
 		URL: env.natsURL, Creds: env.natsCreds, CA: env.natsCA, Name: "baton-" + string(function), Log: logger,
 	})
@@ -80,11 +94,6 @@ func Run(ctx context.Context, function events.Hop, getenv func(string) string, s
 	}
 
 	counted, kept := metrics.New(), results.New(cells)
-	stores, closeStores, err := openStores(env.redisURL)
-	if err != nil {
-		return err
-	}
-	defer closeStores()
 	known, err := shared.New(shared.Config{
 		Stores: stores, Catalog: watch.Current, Results: kept, Depths: bus.Depths, OnBreaker: counted.Breaker, Log: logger,
 	})
@@ -112,6 +121,20 @@ func Run(ctx context.Context, function events.Hop, getenv func(string) string, s
 	})
 }
 
+// simulated returns the targets that only a local chain has servers for, sorted.
+func simulated(c *catalog.Catalog) []string {
+	var names []string
+	for _, m := range c.Models {
+		for _, t := range m.Targets {
+			if t.API == catalog.Simulated {
+				names = append(names, t.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // openStores returns what is shared through the Redis of the URL; without one, nothing is.
 func openStores(url string) (stores shared.Stores, closeStores func(), err error) {
 	if url == "" {
@@ -132,7 +155,7 @@ func accept(function events.Hop, read func(catalog.Secret) (string, error)) func
 	case events.Callback:
 		return func(c *catalog.Catalog) error { return c.CheckTenantSecrets(read, webhook.CheckSecret) }
 	default:
-		return nil
+		return func(*catalog.Catalog) error { return nil }
 	}
 }
 

@@ -77,6 +77,28 @@ func TestAFunctionRefusesToStartWithoutTheSecretsThatItNeeds(t *testing.T) {
 	}
 }
 
+func TestABudgetNeedsARedis(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "baton.yaml")
+	text := strings.Replace(config, "t: {keys", "t: {budget: 5.00/day, keys", 1)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := Run(t.Context(), events.Schedule, environ("BATON_CONFIG", path, "BATON_NATS_URL", "nats://127.0.0.1:1"), io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "tenant t has a budget") || !strings.Contains(err.Error(), "BATON_REDIS_URL") {
+		t.Errorf("%v, want what is missing for which tenant", err)
+	}
+}
+
+func TestARedisURLThatIsNoneIsSaidAtOnce(t *testing.T) {
+	t.Parallel()
+	const url = "http://user:hunter2@127.0.0.1"
+	err := Run(t.Context(), events.Schedule, environ("BATON_CONFIG", writeConfig(t), "BATON_NATS_URL", "nats://127.0.0.1:1", "BATON_REDIS_URL", url), io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "BATON_REDIS_URL") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("%v, want the variable, and not its secret", err)
+	}
+}
+
 func TestAServerThatIsNoneIsSaidAtOnce(t *testing.T) {
 	t.Parallel()
 	err := Run(t.Context(), events.Schedule, environ("BATON_CONFIG", writeConfig(t), "BATON_NATS_URL", "http://user:secret@h"), io.Discard)

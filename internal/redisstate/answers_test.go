@@ -56,12 +56,17 @@ func TestEveryKeyOfAnAnswerHasAnExpiry(t *testing.T) {
 	if err := a.Put(t.Context(), "v1.k", []byte("v"), time.Now(), time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	for key, want := range map[string]time.Duration{"baton:flight:{v1.k}": time.Minute, "baton:answer:{v1.k}": time.Hour} {
+	if err := a.Widen(t.Context(), "v1.k", "m2", answers.Everyone, time.Now(), 2*time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]time.Duration{
+		"baton:leaders:{v1.k}": time.Minute, "baton:answer:{v1.k}": time.Hour, "baton:width:{v1.k}": 2 * time.Minute,
+	} {
 		if got := server.TTL(key); got != want {
 			t.Errorf("%s lasts %v, want %v", key, got, want)
 		}
 	}
-	if got := server.Keys(); len(got) != 2 {
+	if got := server.Keys(); len(got) != 3 {
 		t.Errorf("the keys are %q", got)
 	}
 	if err := a.Put(t.Context(), "v1.k", []byte("v"), time.Now(), time.Nanosecond); err != nil {
@@ -86,6 +91,9 @@ func TestAnswersOfAServerThatIsAway(t *testing.T) {
 		"put":  func(ctx context.Context) error { return s.Put(ctx, "k", []byte(prompt), time.Now(), time.Hour) },
 		"lead": func(ctx context.Context) error { _, err := s.Lead(ctx, "k", "m1", time.Now(), time.Hour); return err },
 		"land": func(ctx context.Context) error { return s.Land(ctx, "k", "m1") },
+		"widen": func(ctx context.Context) error {
+			return s.Widen(ctx, "k", "m1", answers.Everyone, time.Now(), time.Hour)
+		},
 	} {
 		switch err := ask(t.Context()); {
 		case !errors.Is(err, ErrAway) || errors.Is(err, answers.ErrNotFound):
@@ -101,5 +109,24 @@ func TestAnswersOfAServerThatIsAway(t *testing.T) {
 	a.Put(t.Context(), "k", answers.Answer{Output: "42"}, time.Minute)
 	if got, ok := a.Get(t.Context(), "k"); !ok || got.Output != "42" {
 		t.Errorf("what the process has itself: %v, %+v", ok, got)
+	}
+}
+
+// What a version before this one has left under a key is no answer, and stops nobody.
+func TestAValueOfAnotherFormIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	server, client := miniWithClock(t)
+	s := NewAnswers(client)
+	for _, value := range []string{"", "{}", `{"until":"2031-01-02T03:04:05Z","answer":{}}`, "9999999999999999"} {
+		if err := server.Set("baton:answer:{k}", value); err != nil {
+			t.Fatal(err)
+		}
+		a := answers.New(answers.Config{Store: s})
+		if got, ok := a.Get(t.Context(), "k"); ok {
+			t.Errorf("%q is read as %+v", value, got)
+		}
+		if !a.Lead(t.Context(), "k", "m1", time.Minute) {
+			t.Errorf("%q: nobody leads", value)
+		}
 	}
 }

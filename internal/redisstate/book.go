@@ -15,7 +15,7 @@ import (
 )
 
 // The book of the ledger is a hash for each day, baton:{book}:2026-11-24, with a field for each sum: tenant, model, target
-// and what is summed, with spaces between, which none of them has. That an attempt was counted is a key of its own for a
+// and what is summed, with spaces between, which none of them has. That an execution was counted is a key of its own for a
 // while, baton:{book}:counted:<id>. All have one tag, so that a repeat after midnight is known too.
 const bookPrefix = "baton:{book}:"
 
@@ -27,7 +27,7 @@ const (
 	sumMoney    = "money"
 )
 
-// countOnce takes the day and the attempt as KEYS, the milliseconds that they live, and pairs of a field and what to add.
+// countOnce takes the day and the execution as KEYS, the milliseconds that they live, and pairs of a field and what to add.
 var countOnce = redis.NewScript(`
 if not redis.call('SET', KEYS[2], '', 'NX', 'PX', ARGV[2]) then return 0 end
 for i = 3, #ARGV, 2 do redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1]) end

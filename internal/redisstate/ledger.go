@@ -15,12 +15,13 @@ import (
 
 // Ledger implements [ledger.Store]. It is safe for concurrent use.
 //
-// An account is a hash, baton:budget:{account}, of the sums spent and reserved. What is known of an attempt is a key of its
-// own, baton:budget:{account}:<id>, which goes sooner: the amount that is reserved, or "settled". So an account stays
-// small, however long its period is and however many attempts it pays for.
+// An account is a hash, baton:budget:{account}, of the sums spent and reserved. What is known of an execution is a key of
+// its own, baton:budget:{account}:<id>, which goes sooner: the amount that is reserved, or "settled". So an account stays
+// small, however long its period is and however many executions it pays for.
 //
 // What the server evicts or loses, nobody has spent. Where budgets matter it is to evict nothing (maxmemory-policy
-// noeviction) and to keep its data over a restart (appendonly yes).
+// noeviction) and to keep its data over a restart (appendonly yes). One that evicts nothing and is full answers every step
+// that writes with an error: tenants with a budget then wait, as while it is away.
 type Ledger struct {
 	client redis.UniversalClient
 }
@@ -30,12 +31,13 @@ var _ ledger.Store = (*Ledger)(nil)
 // NewLedger returns the store over the client, which stays its caller's to close.
 func NewLedger(client redis.UniversalClient) *Ledger { return &Ledger{client} }
 
-// The scripts take the account and the attempt as KEYS. A script's numbers are float64, and become text with a loss of digits:
-// so amounts are added as the text they came in, and what is compared is what the budget has left, which is exact.
+// The scripts take the account and the execution as KEYS. A script's numbers are float64, and become text with a loss of
+// digits: so amounts are added as the text they came in, and what is compared is what the budget has left, which is exact.
 
-// reserveMoney takes the amount, the budget, and the milliseconds that attempt and account live.
+// reserveMoney takes the amount, the budget, and the milliseconds that execution and account live.
 var reserveMoney = redis.NewScript(`
-if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
+local known = redis.call('GET', KEYS[2])
+if known and known ~= 'settled' then return 1 end
 local sums = redis.call('HMGET', KEYS[1], 'spent', 'reserved')
 if tonumber(ARGV[1]) > ARGV[2] - (sums[1] or 0) - (sums[2] or 0) then return 0 end
 redis.call('HINCRBY', KEYS[1], 'reserved', ARGV[1])
@@ -44,8 +46,8 @@ if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[4]) then redis.call('PEXPIRE', KE
 return 1
 `)
 
-// settleMoney takes the amount and the milliseconds that attempt and account live. An account that is not there has lost what was
-// reserved in it.
+// settleMoney takes the amount and the milliseconds that execution and account live. An account that is not there has lost
+// what was reserved in it.
 var settleMoney = redis.NewScript(`
 local reserved = redis.call('GET', KEYS[2])
 if reserved == 'settled' then return 0 end

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,9 +20,10 @@ type Assumption struct {
 	ErrorRate float64       // the share of calls that fail as [events.CodeUnavailable], 0 to 1
 }
 
-// ParseAssumption reads NAME=P50,P99 or NAME=P50,P99,ERRORS: new=300ms,1.2s,0.01.
+// ParseAssumption reads NAME=P50,P99 or NAME=P50,P99,ERRORS: new=300ms,1.2s,1%. ERRORS is a percentage or a number from 0 to
+// 1, as error_rate is in a configuration.
 func ParseAssumption(text string) (target string, a Assumption, err error) {
-	const want = "want NAME=P50,P99 or NAME=P50,P99,ERRORS, such as new=300ms,1.2s,0.01"
+	const want = "want NAME=P50,P99 or NAME=P50,P99,ERRORS, such as new=300ms,1.2s,1%"
 	fail := func(what string) (string, Assumption, error) {
 		return "", Assumption{}, fmt.Errorf("replay: assumption %q: %s: %s", text, what, want)
 	}
@@ -42,11 +44,21 @@ func ParseAssumption(text string) (target string, a Assumption, err error) {
 		return fail("P99 is less than P50")
 	}
 	if len(parts) == 3 {
-		if a.ErrorRate, err = strconv.ParseFloat(parts[2], 64); err != nil || !(a.ErrorRate >= 0 && a.ErrorRate <= 1) {
-			return fail("the share of errors is not from 0 to 1")
+		if a.ErrorRate, ok = shareOf(parts[2]); !ok {
+			return fail("the share of errors is not from 0 to 1, or 0% to 100%")
 		}
 	}
 	return target, a, nil
+}
+
+// shareOf reads a share, as a percentage or as a number from 0 to 1.
+func shareOf(text string) (share float64, ok bool) {
+	number, percentage := strings.CutSuffix(text, "%")
+	share, err := strconv.ParseFloat(number, 64)
+	if percentage {
+		share /= 100
+	}
+	return share, err == nil && share >= 0 && share <= 1 // NaN is neither
 }
 
 // draw returns how a call goes. Times are log-normal, the shape that response times of servers mostly have.
@@ -76,9 +88,11 @@ type drawer struct {
 	assumed *Assumption // instead of the history
 }
 
-// drawers returns one for each target that a request of the trace may come to. The error names all that there is none for.
-func (t *Trace) drawers(c *catalog.Catalog, assume map[string]Assumption) (map[string]drawer, error) {
-	all := map[string]drawer{}
+// drawers returns one for each target that a request of the trace may come to. The error names all that there is none for,
+// but for those that take copies alone, as shadows: no trace says how these go and nothing follows from them, so they are
+// left out, by name.
+func (t *Trace) drawers(c *catalog.Catalog, assume map[string]Assumption) (all map[string]drawer, leftOut []string, err error) {
+	all = map[string]drawer{}
 	var unknown []error
 	for _, m := range reachable(c, t.Messages) {
 		for _, target := range m.Targets {
@@ -92,6 +106,8 @@ func (t *Trace) drawers(c *catalog.Catalog, assume map[string]Assumption) (map[s
 			case target.Simulate != nil:
 				s := target.Simulate
 				all[target.Name] = drawer{assumed: &Assumption{s.P50, s.P99, s.ErrorRate}}
+			case target.Shadow > 0:
+				leftOut = append(leftOut, target.Name)
 			default:
 				unknown = append(unknown, fmt.Errorf("target %s of model %s: the trace has no call of it: "+
 					"say how it behaves, with --assume %s=P50,P99,ERRORS", target.Name, m.ID, target.Name))
@@ -104,9 +120,10 @@ func (t *Trace) drawers(c *catalog.Catalog, assume map[string]Assumption) (map[s
 		}
 	}
 	if len(unknown) > 0 {
-		return nil, fmt.Errorf("replay: %w", errors.Join(unknown...))
+		return nil, nil, fmt.Errorf("replay: %w", errors.Join(unknown...))
 	}
-	return all, nil
+	slices.Sort(leftOut)
+	return all, leftOut, nil
 }
 
 // reachable returns the models that requests of the trace may be tried at, in the order in which they are found.

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"baton.dev/baton/events"
-	"baton.dev/baton/internal/answers"
 	"baton.dev/baton/internal/health"
 	"baton.dev/baton/internal/ledger"
 )
@@ -110,10 +109,11 @@ func (s *simulation) keep(v *server, j job) {
 	if end := j.flow.message.End; end != nil {
 		r.FinishReason = end.FinishReason
 	}
-	if model, ok := s.catalog.Models[j.in.Model]; ok && answers.Cachable(r) {
-		s.answers.Put(s.ctx, key, answers.Of(r), model.Cache)
+	var ttl time.Duration
+	if model, ok := s.catalog.Models[j.in.Model]; ok {
+		ttl = model.Cache
 	}
-	s.answers.Land(s.ctx, key, j.in.Subject)
+	s.answers.Keep(s.ctx, key, j.in.Subject, r, ttl)
 }
 
 // fail has the scheduler decide about an attempt that failed, or was not begun.

@@ -44,7 +44,8 @@
 //   - otherwise that of another attempt at the target, drawn by the seed from those that began within a minute, or from the
 //     nearest twenty, whichever are more;
 //   - for a target that the trace does not know, and for every one that an [Assumption] is made about, what is assumed: a
-//     log-normal time by its median and 99th percentile, and a share of errors;
+//     log-normal time by its median and 99th percentile, and a share of errors; but a target with a shadow, which a trace
+//     never says anything of as such, is left out with its copies unless something is assumed of it, or it is simulated;
 //   - a request that one model refused as the caller's fault is refused by every one.
 //
 // The new configuration's timeout and the request's deadline cut a call short. A call that the deadline cut short in the
@@ -68,5 +69,6 @@
 //   - The times at which a target asked to be left alone until, and what the functions of several processes knew of each
 //     other: the replay has one process that knows all.
 //   - Tenants' lanes apart: a priority's lane is first in, first out, whoever it is for.
+//   - What the copies cost that went to shadows: they leave no line in a trace.
 //   - Callbacks: a request ends when its result is known.
 package replay

@@ -104,7 +104,15 @@ func TestAssumptions(t *testing.T) {
 	if got := (Assumption{P50: time.Second, P99: time.Second}).draw("x", 1).service; got != time.Second {
 		t.Errorf("one that always takes a second took %v", got)
 	}
-	for _, text := range []string{"", "new", "new=", "new=1s", "new=1s,2s,3,4", "NEW=1s,2s", "=1s,2s", "new=2s,1s", "new=-1s,2s", "new=1s,2h", "new=1s,2s,1.5", "new=1s,2s,NaN", "new=1,2"} {
+	for text, want := range map[string]float64{"10%": 0.1, "0%": 0, "100%": 1, "0.5%": 0.005, "1": 1, "0.25": 0.25} {
+		if _, a, err := ParseAssumption("new=1s,2s," + text); err != nil || a.ErrorRate != want {
+			t.Errorf("%q is %v, %v", text, a.ErrorRate, err)
+		}
+	}
+	for _, text := range []string{
+		"new=1s,2s,101%", "new=1s,2s,-1%", "new=1s,2s,%", "new=1s,2s,NaN%", "new=1s,2s,1%%", "new=1s,2s,1 %", "new=1s,2s,10",
+		"", "new", "new=", "new=1s", "new=1s,2s,3,4", "NEW=1s,2s", "=1s,2s", "new=2s,1s", "new=-1s,2s", "new=1s,2h", "new=1s,2s,1.5", "new=1s,2s,NaN", "new=1,2",
+	} {
 		if _, _, err := ParseAssumption(text); err == nil || !strings.Contains(err.Error(), "want NAME=P50,P99") {
 			t.Errorf("%q: %v", text, err)
 		}

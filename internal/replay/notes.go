@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// notes says what the figures do not.
-func (t *Trace) notes(o Options, recorded Side) []string {
+// notes says what the figures do not. leftOut names the targets whose copies are not replayed.
+func (t *Trace) notes(o Options, recorded Side, leftOut []string) []string {
 	notes := []string{}
 	say := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	if t.Cut {
@@ -30,6 +30,10 @@ func (t *Trace) notes(o Options, recorded Side) []string {
 		if o.Catalog.Models[id].Cache > 0 && t.unmarked(id) {
 			say("The trace does not say which requests for %s are equal: its cache answers none of them here.", id)
 		}
+	}
+	for _, name := range leftOut {
+		say("Target %s takes copies of requests, of which a trace says nothing: they are not replayed, and their cost is left out. "+
+			"To replay them, say how it behaves, with --assume %s=P50,P99,ERRORS.", name, name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Assume)) {
 		a := o.Assume[name]

@@ -26,7 +26,7 @@ type Options struct {
 
 // Run replays the trace. It takes no longer than it has to, and ends early, with its error, when ctx is done.
 func Run(ctx context.Context, t *Trace, o Options) (*Report, error) {
-	drawers, err := t.drawers(o.Catalog, o.Assume)
+	drawers, leftOut, err := t.drawers(o.Catalog, o.Assume)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func Run(ctx context.Context, t *Trace, o Options) (*Report, error) {
 		prices = o.Catalog
 	}
 	r := &Report{From: t.From, To: t.To, Seed: o.Seed, Recorded: t.recorded(prices).side(), Replayed: s.book.side()}
-	r.Notes = t.notes(o, r.Recorded)
+	r.Notes = t.notes(o, r.Recorded, leftOut)
 	return r, nil
 }
 
@@ -183,12 +183,15 @@ func (s *simulation) follow(f *flow, e events.Event) {
 	case events.Failed:
 		s.end(f, e.ErrorCode, false)
 	default:
+		server := s.servers[e.Target]
+		if server == nil && e.Shadow {
+			return // of a target that is left out
+		}
 		start := s.now
 		if e.NotBefore.After(start) {
 			start = e.NotBefore
 		}
 		s.at(start.Add(s.trace.dispatch), func() {
-			server := s.servers[e.Target]
 			server.add(job{f, e})
 			s.serve(server)
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -212,6 +213,36 @@ func TestUsageIsTheRequestsOwnOrTheMeanOfItsModel(t *testing.T) {
 	got := s.replay(single).Replayed
 	if got.Completed != 2 || got.Cost != 4000 {
 		t.Errorf("replayed %+v", got)
+	}
+}
+
+func TestAShadowThatTheTraceCannotKnowIsLeftOut(t *testing.T) {
+	t.Parallel()
+	s := &script{t: t}
+	for i := range 50 {
+		id, after := fmt.Sprint("m", i), time.Duration(i)*time.Second
+		s.arrives(after, id)
+		s.attempt(after, id, "a", 1, 100*time.Millisecond, "")
+	}
+	const shadowed = `models: {m: {targets: [{name: a, api: simulated, price: {input: 10, output: 100}},
+	  {name: twin, api: openai, url: "https://twin.example.com/v1", shadow: 100%, price: {input: 10, output: 100}}]}}`
+	trace := read(t, s.b.String())
+	plain := s.replay(single)
+	got := run(t, trace, replay.Options{Catalog: parsed(t, shadowed), Seed: 1})
+	if !reflect.DeepEqual(got.Replayed, plain.Replayed) || !reflect.DeepEqual(got.Recorded, plain.Recorded) {
+		t.Errorf("replayed %+v, without the shadow %+v", got.Replayed, plain.Replayed)
+	}
+	if len(got.Notes) != 1 || !strings.Contains(got.Notes[0], "Target twin takes copies") || !strings.Contains(got.Notes[0], "--assume twin=P50,P99,ERRORS") {
+		t.Errorf("noted: %q", got.Notes)
+	}
+
+	assume := map[string]replay.Assumption{"twin": {P50: time.Second, P99: time.Second, ErrorRate: 0.1}}
+	got = run(t, trace, replay.Options{Catalog: parsed(t, shadowed), Seed: 1, Assume: assume})
+	if f := target(got.Replayed, "twin"); f.Shadows != 50 || f.Cost == 0 || got.Replayed.Cost != plain.Replayed.Cost+f.Cost {
+		t.Errorf("with an assumption twin is %+v", f)
+	}
+	if len(got.Notes) != 1 || !strings.Contains(got.Notes[0], "twin is assumed") {
+		t.Errorf("with an assumption: noted %q", got.Notes)
 	}
 }
 

@@ -131,6 +131,12 @@ func (s *Store) Begin(ctx context.Context, messageID string, b Beginning) (stood
 	return stood, err
 }
 
+// Begun returns what was written of the run's beginning. The error is [ErrNotFound] where nothing was.
+func (s *Store) Begun(ctx context.Context, messageID string) (b Beginning, err error) {
+	err = s.get(ctx, messageID+".begun", &b)
+	return b, err
+}
+
 // End writes how the request ended, and returns how it did: e if this call was the first, and otherwise what was written
 // before, byte for byte. Past the retention nothing is kept, and e stands.
 func (s *Store) End(ctx context.Context, messageID string, e Ending) (stood Ending, err error) {

@@ -51,6 +51,7 @@ type State struct {
 	Queues  *admission.Gate // nil: what waits is not known
 
 	catalog func() *catalog.Catalog
+	patient *ledger.Patient
 }
 
 // New returns the state, with nothing known yet. An error says what the configuration asks for that the stores cannot do.
@@ -61,7 +62,6 @@ func New(c Config) (*State, error) {
 	s := &State{
 		Places:  bulkhead.New(bulkhead.Config{Store: c.Stores.Places, Log: c.Log}),
 		Answers: answers.New(answers.Config{Store: c.Stores.Answers, Log: c.Log}),
-		Ledger:  c.Stores.Ledger,
 		Limits:  limit.New(limit.Config{Store: c.Stores.Limits, Log: c.Log}),
 		Tally:   tally.New(tally.Config{Store: c.Stores.Tally, Results: c.Results, Log: c.Log}),
 		catalog: c.Catalog,
@@ -69,6 +69,10 @@ func New(c Config) (*State, error) {
 	s.Health = health.New(health.Config{
 		Store: c.Stores.Health, Targets: s.targets, Canary: s.canary, Observe: c.OnBreaker, Log: c.Log,
 	})
+	if c.Stores.Ledger != nil {
+		s.patient = ledger.NewPatient(c.Stores.Ledger, c.Log)
+		s.Ledger = s.patient
+	}
 	if c.Depths != nil {
 		s.Queues = admission.New(admission.Config{Depths: c.Depths, Health: s.Health, Log: c.Log})
 	}
@@ -81,9 +85,10 @@ func New(c Config) (*State, error) {
 	return s, nil
 }
 
-// keepOutcome is how long the outcome of an attempt is kept for a repeat of it: a few times what a transport takes to repeat
-// (its lease, 30 s), and little enough that results do not fill the store.
-const keepOutcome = 2 * time.Minute
+// keepOutcome is how long the outcome of an attempt is kept for a repeat of it: what a transport takes to repeat it (its lease,
+// 30 s) and an outage of the transport that a chain should get over without paying twice. Results take a place in the store for
+// as long.
+const keepOutcome = 10 * time.Minute
 
 // Check returns an error for a configuration that asks for what the stores cannot do.
 func Check(c *catalog.Catalog, s Stores) error {
@@ -106,6 +111,9 @@ func (s *State) Run(ctx context.Context) {
 	if s.Queues != nil {
 		running.Go(func() { s.Queues.Run(ctx) })
 	}
+	if s.patient != nil {
+		running.Go(func() { s.patient.Run(ctx) })
+	}
 	running.Wait()
 }
 
@@ -118,6 +126,9 @@ func (s *State) Sync(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
 	_ = s.Health.Sync(ctx) // it logs what is to be said
+	if s.patient != nil {
+		_ = s.patient.Flush(ctx) // the same
+	}
 }
 
 // targets returns the names of all targets.

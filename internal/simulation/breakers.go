@@ -11,7 +11,7 @@ import (
 // watched is the board of a process with somebody beside it who keeps count of his own: when a breaker must be open, by what
 // ARCHITECTURE says of breakers and not by their code. He knows no more than what this process saw.
 type watched struct {
-	*health.Board
+	board   *health.Board
 	by      *process
 	targets map[string]*sight
 }
@@ -30,31 +30,19 @@ const (
 	atLeast = 4 * time.Second
 )
 
-// watch returns the board of a process. Where there are several, the others may have seen that a target is well again, which
-// he does not know: then he only holds targets to their own word.
-func (w *World) watch(p *process) *watched {
-	b := &watched{by: p, targets: map[string]*sight{}}
-	b.Board = health.New(health.Config{
-		Store: records{p},
-		Targets: func() []string {
-			var names []string
-			for _, m := range p.catalog.Load().Models {
-				for _, t := range m.Targets {
-					names = append(names, t.Name)
-				}
-			}
-			return names
-		},
-		Observe: func(target string, _, to health.State) {
-			if to == health.Closed {
-				p.mu.Lock()
-				defer p.mu.Unlock()
-				s := b.of(target)
-				*s = sight{closed: time.Now(), shut: s.shut, why: s.why}
-			}
-		},
-	})
-	return b
+// watch returns somebody who watches the board of a process. Where there are several, the others may have seen that a target
+// is well again, which he does not know: then he only holds targets to their own word.
+func (w *World) watch(p *process) *watched { return &watched{by: p, targets: map[string]*sight{}} }
+
+// moved is told that a breaker moved.
+func (b *watched) moved(target string, _, to health.State) {
+	if to != health.Closed {
+		return
+	}
+	b.by.mu.Lock()
+	defer b.by.mu.Unlock()
+	s := b.of(target)
+	*s = sight{closed: time.Now(), shut: s.shut, why: s.why}
 }
 
 func (b *watched) of(target string) *sight {
@@ -69,15 +57,15 @@ func (b *watched) of(target string) *sight {
 // Admit implements [infer.Health].
 func (b *watched) Admit(ctx context.Context, target string) (probe, ok bool) {
 	now, w := time.Now(), b.by.world
-	before := b.Status(target).State
-	probe, ok = b.Board.Admit(ctx, target)
+	before := b.board.Status(target).State
+	probe, ok = b.board.Admit(ctx, target)
 	b.by.mu.Lock()
 	defer b.by.mu.Unlock()
 	if alone := len(w.processes) == 1 && w.lives == 1; alone && before == health.HalfOpen && ok && !probe {
-		w.suspectf(breakerHolds, "%s is half-open and is called by %s, and no probe", target, b.by.name)
+		w.suspectf(breakerHolds, "", "%s is half-open and is called by %s, and no probe", target, b.by.name)
 	}
 	if s := b.of(target); ok && !probe && now.Before(s.shut) && !w.queue.isGone(b.by) {
-		w.suspectf(breakerHolds, "%s is called by %s, and no probe, %v before its breaker may close: %s",
+		w.suspectf(breakerHolds, "", "%s is called by %s, and no probe, %v before its breaker may close: %s",
 			target, b.by.name, s.shut.Sub(now), s.why)
 	}
 	return probe, ok
@@ -88,7 +76,7 @@ func (b *watched) Report(o health.Outcome) {
 	b.by.mu.Lock()
 	b.see(o, time.Now())
 	b.by.mu.Unlock()
-	b.Board.Report(o)
+	b.board.Report(o)
 }
 
 func (b *watched) see(o health.Outcome, now time.Time) {
@@ -108,6 +96,8 @@ func (b *watched) see(o health.Outcome, now time.Time) {
 	case events.CodeTimeout, events.CodeUnreachable, events.CodeUnavailable, events.CodeRateLimited, events.CodeQuotaExhausted,
 		events.CodeUnauthorized, events.CodeUnknownModel, events.CodeUnusableOutput:
 		s.streak++
+	default: // it says nothing of the target
+		return
 	}
 	if s.streak == inARow && now.Add(atLeast).After(s.shut) {
 		s.shut, s.why = now.Add(atLeast), "five failures in a row"

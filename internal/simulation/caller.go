@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"baton.dev/baton/events"
+	"baton.dev/baton/internal/problem"
 )
 
 // caller is who sends one request, once or twice, and may cancel it.
@@ -17,7 +18,10 @@ type caller struct {
 	world   *World
 	id      string // of the message
 	body    []byte
+	visits  []*visit  // at doors
 	told    bool      // 202
+	taken   time.Time // when the visit began that was first to write that it is accepted; zero: none did
+	refusal problem.Word
 	confirm time.Time // when its cancel was confirmed; zero: it was not
 }
 
@@ -36,6 +40,9 @@ func (w *World) newCaller(q request) *caller {
 	return &caller{request: q, world: w, id: events.MessageID(q.tenant, requestID), body: body}
 }
 
+// asked is what an answer to the request depends on.
+func (c *caller) asked() events.Request { return events.Request{ModelID: c.model, Prompt: &c.prompt} }
+
 // name is what the caller's turns are called.
 func (c *caller) name() string { return fmt.Sprintf("request %d", c.n) }
 
@@ -47,12 +54,17 @@ func (c *caller) turn(what string, pause time.Duration) bool {
 	}) == nil
 }
 
-// patience is how often a caller sends a request that was not taken.
-const patience = 60
+// patience is how often a caller sends a request that was not taken; brief is how often one that is told that it will not
+// be for long.
+const (
+	patience = 60
+	brief    = 3
+)
 
-// send sends the request until it is taken. A caller that was told nothing, or 503, asks again.
+// send sends the request until it is taken. A caller that was told nothing, or that it comes too early, asks again.
 func (c *caller) send(after time.Duration, what string) {
 	w := c.world
+	hopeless := 0
 	for try := range patience {
 		if !c.turn(what, after) {
 			return
@@ -62,16 +74,26 @@ func (c *caller) send(after time.Duration, what string) {
 		if p == nil {
 			continue
 		}
-		a := p.ask(http.MethodPost, "/v1/inferences", c.tenant, c.body)
-		switch {
-		case a == nil:
-		case a.status == http.StatusAccepted:
+		known := w.isKnown(c.id)
+		v := &visit{}
+		c.visits = append(c.visits, v)
+		a := p.ask(http.MethodPost, "/v1/inferences", c.tenant, c.body, v)
+		if a == nil {
+			continue
+		}
+		w.answersAtTheDoor(c, v, a, known)
+		switch c.refusal = a.problem(); c.refusal {
+		case "":
 			c.told = true
 			return
-		case a.status == http.StatusServiceUnavailable, a.status == http.StatusTooManyRequests:
+		case problem.BudgetSpent, problem.WouldMissDeadline:
+			hopeless++
+			if hopeless == brief {
+				return
+			}
+		case problem.QueueFull:
+			after *= 3
 		default:
-			w.violatef(contract, c.id, "%s answered %d: %s", c.name(), a.status, a.body.String())
-			return
 		}
 	}
 }
@@ -89,14 +111,14 @@ func (c *caller) cancelLater() {
 		if p == nil {
 			continue
 		}
-		a := p.ask(http.MethodDelete, "/v1/inferences/"+c.id, c.tenant, nil)
+		a := p.ask(http.MethodDelete, "/v1/inferences/"+c.id, c.tenant, nil, &visit{})
 		switch {
 		case a == nil, a.status == http.StatusServiceUnavailable:
 			continue
 		case a.status == http.StatusNotFound:
 			return // it came before the request
 		case a.status != http.StatusOK:
-			w.violatef(contract, c.id, "%s cancels and is answered %d", c.name(), a.status)
+			w.suspectf(contract, c.id, "%s cancels and is answered %d", c.name(), a.status)
 			return
 		}
 		var state struct {

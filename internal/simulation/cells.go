@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"baton.dev/baton/internal/results"
@@ -23,6 +24,9 @@ func (c cells) Create(ctx context.Context, key string, value []byte, expires tim
 		existing, err = c.world.facts.Create(ctx, key, value, expires)
 		if existing != nil {
 			c.world.notef("stands already")
+		}
+		if id, ok := strings.CutSuffix(key, ".accepted"); ok && existing == nil && err == nil {
+			c.world.accepted(id, visitOf(ctx))
 		}
 		return err
 	})

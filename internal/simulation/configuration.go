@@ -10,6 +10,7 @@ import (
 
 	"baton.dev/baton/events"
 	"baton.dev/baton/internal/catalog"
+	"baton.dev/baton/internal/ledger"
 )
 
 // configurations draws the first configuration, and those that take its place: with other weights, a target more, one less.
@@ -39,20 +40,42 @@ func (r *drawing) configurations() {
 	if len(r.models) > 1 && r.one(2) {
 		first.Models["m"].Fallback = []string{"other"}
 	}
+	if len(r.models) > 1 && r.one(2) {
+		r.models = append(r.models, "group")
+		first.Models["group"] = &catalog.Model{
+			ID: "group", Attempts: 1 + r.IntN(5), Cache: oneOf(r, 0, r.duration(time.Second, time.Minute)),
+			Group: []catalog.Member{{Model: "m", Weight: 1 + r.IntN(3)}, {Model: "other", Weight: 1 + r.IntN(3)}},
+		}
+	}
 	for _, name := range r.tenants {
 		key := sha256.Sum256([]byte("key of " + name))
 		first.Tenants[name] = &catalog.Tenant{
 			Name: name, Keys: []string{hex.EncodeToString(key[:])}, Priority: events.Normal, Models: []string{catalog.AnyModel},
 			Secrets: []catalog.Secret{"env:SECRET"},
 		}
+		if r.one(4) {
+			first.Tenants[name].Rate, first.Tenants[name].Burst = 0.5+4*r.Float64(), 1+r.IntN(5)
+		}
 		if r.one(3) {
-			first.Tenants[name].Budget = catalog.Budget{Amount: catalog.Money(5000 + r.IntN(100_000)), Period: catalog.Day}
+			first.Tenants[name].Queued = 1 + r.IntN(5)
+		}
+		if r.one(3) {
+			first.Tenants[name].Budget = catalog.Budget{Amount: r.budget(first.Models["m"].Targets[0]), Period: catalog.Day}
 		}
 	}
 	r.s.catalogs = []*catalog.Catalog{first}
 	for range r.IntN(3) {
 		r.s.catalogs = append(r.s.catalogs, r.changed(r.s.catalogs[len(r.s.catalogs)-1]))
 	}
+}
+
+// budget draws an amount: enough for some attempts, or for one or a few of those that cost the most, to the last of it.
+func (r *drawing) budget(t *catalog.Target) catalog.Money {
+	if !r.one(3) {
+		return catalog.Money(5000 + r.IntN(100_000))
+	}
+	prompt := question(0)
+	return catalog.Money(1+r.IntN(2)) * ledger.Most(t, ledger.Bound(events.Request{Prompt: &prompt}, t))
 }
 
 func (r *drawing) model(id string) *catalog.Model {
@@ -119,7 +142,7 @@ func (r *drawing) changed(from *catalog.Catalog) *catalog.Catalog {
 			other.Weight, other.Concurrency = r.IntN(4), 1+r.IntN(3)
 			m.Targets = append(m.Targets, &other)
 		}
-		if r.one(3) {
+		if len(m.Group) == 0 && r.one(3) {
 			m.Targets = append(m.Targets, r.target(id))
 		}
 		to.Models[id] = &m

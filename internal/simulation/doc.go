@@ -9,7 +9,7 @@
 // configurations change under them, models and receivers fall ill and recover, shared state is away.
 //
 // After a while the faults stop, and the world is given time to come to rest. What must hold at each step and at the end is in
-// invariants.go.
+// invariants.go and, for what callers are told, in admitted.go.
 //
 // A seed decides everything: each draw has a name, made of what it is about and not of how many draws came before, so
 // that a part of the faults can be left out and the others stay. That is how a failing seed is made short.

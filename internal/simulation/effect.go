@@ -124,11 +124,22 @@ func (q *queue) drop(p *process) {
 	q.waiting = left
 }
 
-// stall has the process stand still for a while: nothing that it does takes place until then. Its clocks go on.
-func (q *queue) stall(p *process, until time.Time) {
+// stall has the process stand still for a while: nothing that it does takes place until then. Its clocks go on; of one that
+// is frozen, what is under way does not hear them until then.
+func (q *queue) stall(p *process, until time.Time, frozen bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	p.stalled = until
+	p.stalled, p.frozen = until, frozen
+}
+
+// numb returns how long the process hears no clock.
+func (q *queue) numb(p *process) time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if p == nil || !p.frozen || p.gone {
+		return 0
+	}
+	return time.Until(p.stalled)
 }
 
 // isGone reports whether the process was taken away.
@@ -178,18 +189,36 @@ func (w *World) await(ctx context.Context, e *effect) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if !w.queue.add(e) {
-		return errGone
-	}
-	select {
-	case err := <-e.done:
-		return err
-	case <-ctx.Done():
-		if w.queue.remove(e) {
-			return ctx.Err()
+	err := errGone
+	if w.queue.add(e) {
+		select {
+		case err = <-e.done:
+		case <-ctx.Done():
+			err = w.expire(ctx, e)
 		}
-		return <-e.done
 	}
+	if v := visitOf(ctx); v != nil {
+		v.faulty = v.faulty || ctx.Err() != nil || errors.Is(err, errGone) || errors.Is(err, errFault) || errors.Is(err, errAway)
+	}
+	return err
+}
+
+// expire ends the waiting for an effect, or returns what came of it: of a process that was frozen, perhaps at the moment
+// that it goes on, before it hears how late it is.
+func (w *World) expire(ctx context.Context, e *effect) error {
+	if numb := w.queue.numb(e.by); numb > 0 {
+		waking := time.NewTimer(numb + w.chance.between(e.id, 4, 0, 20*time.Millisecond))
+		defer waking.Stop()
+		select {
+		case err := <-e.done:
+			return err
+		case <-waking.C:
+		}
+	}
+	if w.queue.remove(e) {
+		return ctx.Err()
+	}
+	return <-e.done
 }
 
 // at has the world do something at a time, unless it is over by then.

@@ -1,6 +1,10 @@
 package simulation
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Fault is what goes wrong at an effect.
 type Fault string
@@ -45,6 +49,9 @@ func (w *World) fault(e *effect) Fault {
 	for _, f := range possible[e.kind] {
 		rate := w.scenario.rates[f]
 		if at < rate {
+			if w.scenario.calm && !spares(e, f) {
+				return ""
+			}
 			if w.plan.Leave[e.id] {
 				return ""
 			}
@@ -54,6 +61,16 @@ func (w *World) fault(e *effect) Fault {
 		at -= rate
 	}
 	return ""
+}
+
+// spares reports whether the fault leaves alone what processes share: the leases of what they do, and the answers, which may
+// be slow.
+func spares(e *effect, f Fault) bool {
+	if e.kind != Share {
+		return e.kind != Extend
+	}
+	step, _, _ := strings.Cut(e.subject, " ")
+	return f == Late && slices.Contains([]string{"get", "put", "lead", "land", "widen"}, step)
 }
 
 // faulty reports whether the time of faults is not over.

@@ -29,6 +29,11 @@ const (
 	nothingLost      = "nothing accepted is lost"
 	idsStay          = "an event keeps the id of its step, redriven work too"
 	answersItsOwn    = "a request gets the answer to what it asked"
+	burstOnce        = "equal requests at once make one call"
+	refusedWhole     = "nothing of a refused request is stored or runs"
+	rateHolds        = "no tenant is faster than its rate"
+	queueHolds       = "no tenant has more under way than it may"
+	tallyHeals       = "a tenant is not taken for full that is not"
 	contract         = "callers are answered by the contract"
 	comesToRest      = "the world comes to rest"
 )
@@ -85,6 +90,47 @@ func (w *World) oneExecutionAtATime(made *call) {
 	}
 }
 
+// callsOnce: of equal requests that are there at once, one calls for all, in a calm world, unless it is known that what one is
+// answered does not serve the others, or half of the time of one that waits has passed: then it calls for itself.
+func (w *World) callsOnce(made *call) {
+	q := w.requests[made.message]
+	if !w.scenario.calm || made.shadow || q == nil || w.widened[w.question(q.id, q.asked())] {
+		return
+	}
+	if w.callsForItself(made) {
+		return
+	}
+	for _, o := range w.calls {
+		p := w.requests[o.message]
+		if o.shadow || p == nil || w.callsForItself(o) || p == q || p.tenant != q.tenant || p.model != q.model || p.prompt != q.prompt {
+			continue
+		}
+		if !w.mayCallAfter(o) {
+			w.violatef(burstOnce, made.message, "%s calls %s, though %s has called for an equal request", made.event, made.target, o.event)
+		}
+	}
+}
+
+// callsForItself reports whether the request has waited for others as long as it may.
+func (w *World) callsForItself(c *call) bool {
+	accepted := w.requests[c.message].taken
+	return !c.began.Before(accepted.Add(c.expiry.Sub(accepted) / 2))
+}
+
+// mayCallAfter reports whether there is a cause for a call for another request that is equal: the answer is lost with its
+// process, or too old, or there was none and nobody leads any more.
+func (w *World) mayCallAfter(o *call) bool {
+	now, m := time.Now(), w.scenario.catalogs[0].Models[w.requests[o.message].model]
+	switch {
+	case w.queue.isGone(o.by), w.processes[o.by.index] != o.by, !now.Before(o.expiry):
+		return true
+	case !o.good.IsZero():
+		return !now.Before(o.good.Add(m.Cache))
+	default:
+		return !o.ended.IsZero() && w.landed[o.message]
+	}
+}
+
 // endsWithItsLease: an execution that was told that its lease is another's has ended by the next step.
 func (w *World) endsWithItsLease() {
 	w.mu.Lock()
@@ -103,7 +149,7 @@ func (w *World) endsWithItsLease() {
 // isWithinBudget: what is spent and reserved is no more than the budget, and so is what the models were paid, counting an
 // attempt that was repeated once.
 func (w *World) isWithinBudget(account string, budget catalog.Money, id string) {
-	s, err := w.shared.ledger.Spent(w.ctx, account)
+	s, err := w.common.ledger.Spent(w.ctx, account)
 	if err != nil || s.Spent+s.Reserved > budget {
 		w.violatef(budgetHolds, messageOf(id), "%s: %d are spent and %d reserved of %d", account, s.Spent, s.Reserved, budget)
 	}
@@ -148,8 +194,11 @@ func (w *World) lowIsNotStarved(p pool, settled string) {
 			continue
 		}
 		h.passed++
-		// What was begun before it counts as well, and what is before it in its own lane.
-		if limit := total*(h.ahead+1) + 2*maxConcurrency; h.priority == events.Low && h.until.After(now) && h.passed > limit {
+		if h.lane.Priority != events.Low {
+			continue
+		}
+		// What was begun before it counts as well, and what is before it in its own lane, which takes turns with those beside.
+		if limit := total*(h.ahead+1)*w.beside(h.lane) + 2*maxConcurrency; h.until.After(now) && h.passed > limit {
 			w.violatef(lowProgresses, messageOf(h.event), "%s waits at %v while %d others are settled", h.event, p, h.passed)
 		}
 	}
@@ -159,12 +208,13 @@ func (w *World) lowIsNotStarved(p pool, settled string) {
 func (w *World) atEnd() {
 	for _, c := range w.callers {
 		if !c.told {
-			w.violatef(contract, c.id, "%s was never taken, though nothing was wrong in the end", c.name())
+			w.wasRefusedWhole(c)
 			continue
 		}
 		w.hasEnded(c)
 		w.hasBoundedAttempts(c)
 	}
+	w.talliesHeal()
 }
 
 // hasEnded: a request that was accepted has one result, which its caller got, if it wanted it and had not canceled.
@@ -203,7 +253,7 @@ func (w *World) isItsOwn(c *caller, body []byte) {
 		w.violatef(answersItsOwn, c.id, "%s has the result %s", c.name(), body)
 		return
 	}
-	question := w.question(c.id, events.Request{ModelID: c.model, Prompt: &c.prompt})
+	question := w.question(c.id, c.asked())
 	if r.Status == events.StatusCompleted && !strings.HasPrefix(r.Output, question+", call ") {
 		w.violatef(answersItsOwn, c.id, "%s asked %q and got %q", c.name(), question, r.Output)
 	}

@@ -26,6 +26,8 @@ type call struct {
 	target  string
 	began   time.Time
 	ended   time.Time // zero: it goes on
+	good    time.Time // when it was answered; zero: it was not
+	expiry  time.Time // no attempt of the request begins after
 	token   int64     // of its lease; 0: it has none that is shared
 	cost    catalog.Money
 }
@@ -40,12 +42,14 @@ func (m models) Call(ctx context.Context, c model.Call) (model.Answer, error) {
 	message, _, _ := strings.Cut(c.ID, "-scheduled-")
 	made := &call{
 		by: m.by, event: c.ID, shadow: strings.HasSuffix(c.ID, "-shadow"), message: message, target: c.Target.Name, began: began,
+		expiry: c.Expiry,
 	}
 	n := 0
 	err := w.await(ctx, &effect{by: m.by, kind: Call, subject: c.Target.Name + " for " + c.ID, do: func() error {
 		made.token = m.by.tokens[made.event]
 		w.beginsInTime(made, c)
 		w.oneExecutionAtATime(made)
+		w.callsOnce(made)
 		w.calls = append(w.calls, made)
 		n = len(w.calls)
 		return nil
@@ -68,6 +72,7 @@ func (m models) Call(ctx context.Context, c model.Call) (model.Answer, error) {
 			w.notef("%s", refusal.Code)
 		} else {
 			w.notef("%s", answer.Output)
+			made.good = time.Now()
 			made.cost = ledger.Cost(c.Target.Price, *answer.Usage)
 		}
 		return nil

@@ -20,11 +20,11 @@ func (p pool) String() string { return fmt.Sprintf("%s's %s %s", p.by, p.hop, p.
 
 // held is a delivery in a process.
 type held struct {
-	event    string
-	priority events.Priority
-	ahead    int       // deliveries of its priority that were there before it
-	passed   int       // deliveries that were settled since
-	until    time.Time // when its lease runs out
+	event  string
+	lane   events.Lane
+	ahead  int       // deliveries of its lane that were there before it
+	passed int       // deliveries that were settled since
+	until  time.Time // when its lease runs out
 }
 
 // maxConcurrency is the most that a worker here handles at once.
@@ -33,6 +33,7 @@ const maxConcurrency = 4
 // stored notes that an event is stored.
 func (w *World) stored(e *events.Event) {
 	w.stepsHaveTheirIDs(e)
+	w.wasAccepted(e)
 	lane, err := e.Lane()
 	if err != nil {
 		return
@@ -55,9 +56,9 @@ func (w *World) stored(e *events.Event) {
 func (w *World) handOut(s settler) {
 	w.handed[s.event.ID]++
 	p := s.pool()
-	h := &held{event: s.event.ID, priority: s.event.Priority, until: time.Now().Add(lent)}
+	h := &held{event: s.event.ID, lane: s.lane, until: time.Now().Add(lent)}
 	for _, o := range w.pools[p] {
-		if o.priority == h.priority {
+		if o.lane == h.lane {
 			h.ahead++
 		}
 	}
@@ -74,6 +75,26 @@ func (w *World) letGo(s settler) {
 			break
 		}
 	}
+}
+
+// extended notes that a process has a delivery for longer.
+func (w *World) extended(s settler) {
+	for _, h := range w.pools[s.pool()] {
+		if h.event == s.event.ID {
+			h.until = time.Now().Add(lent)
+		}
+	}
+}
+
+// beside returns how many lanes of the priority there have ever been for the hop and target.
+func (w *World) beside(l events.Lane) int {
+	n := 0
+	for _, o := range w.lanes {
+		if o.Hop == l.Hop && o.Target == l.Target && o.Priority == l.Priority {
+			n++
+		}
+	}
+	return n
 }
 
 // less notes that an event is stored no more.

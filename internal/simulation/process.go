@@ -4,21 +4,23 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"baton.dev/baton/events"
-	"baton.dev/baton/functions/callback"
 	"baton.dev/baton/functions/infer"
-	"baton.dev/baton/functions/schedule"
-	"baton.dev/baton/internal/answers"
 	"baton.dev/baton/internal/bulkhead"
 	"baton.dev/baton/internal/catalog"
+	"baton.dev/baton/internal/chain"
 	"baton.dev/baton/internal/hop"
 	"baton.dev/baton/internal/lease"
 	"baton.dev/baton/internal/results"
 	"baton.dev/baton/internal/seeded"
+	"baton.dev/baton/internal/shared"
 )
 
 // process is one life of one process, with the functions of the chain in it. A process that starts again is another one,
@@ -28,10 +30,13 @@ type process struct {
 	index   int
 	name    string
 	catalog atomic.Pointer[catalog.Catalog]
+	state   *shared.State
+	waits   atomic.Pointer[map[events.Lane]int] // what waited when it looked last
 
 	end     context.CancelFunc
 	gone    bool      // it crashed: nothing that it does from then on takes place; under the queue's lock
 	stalled time.Time // until then it stands still; under the queue's lock
+	frozen  bool      // while it stands still, so do its clocks
 
 	tokens map[string]int64 // of the leases that it was granted last
 
@@ -44,7 +49,6 @@ const (
 	prefetch    = 4               // of a lane
 	leaseTTL    = 3 * time.Second // of an attempt
 	placeTTL    = 3 * time.Second
-	nearBytes   = 1 << 20
 )
 
 // start brings up a process, with the configuration that is in its file.
@@ -61,62 +65,111 @@ func (w *World) start(index int) {
 	}
 }
 
-// run runs the functions until ctx is done.
+// run runs the functions, wired as in production, until ctx is done.
 func (p *process) run(ctx context.Context) error {
-	facts := results.New(cells{p.world, p})
-	board := p.world.watch(p)
-	held, err := lease.New(lease.Config{Store: leases{p}, TTL: leaseTTL})
+	chained, err := p.chain()
 	if err != nil {
 		return err
 	}
-	cache := answers.New(answers.Config{Store: kept{p}, Bytes: nearBytes})
-	log := slog.New(slog.DiscardHandler)
-	decide := schedule.New(schedule.Config{Catalog: p.catalog.Load, Now: time.Now, Health: board, Answers: cache})
-	attempt := infer.New(infer.Config{
-		Catalog: p.catalog.Load, Models: models{p}, Results: facts, Leases: held, Health: board, Answers: cache,
-		Places: bulkhead.New(bulkhead.Config{Store: places{p}, TTL: placeTTL, Jitter: p.jitter}), Ledger: accounts{p},
-	})
-	deliver := callback.New(callback.Config{Catalog: p.catalog.Load, Results: facts, Secrets: secret, Transport: receivers{p}})
-
-	go board.Run(ctx)
-	if err := p.worker(ctx, hop.Config{Hop: events.Schedule, Handler: decide, Log: log}, ""); err != nil {
-		return err
-	}
-	limits := hop.Limits{Tries: 1000} // the callback's own schedule ends before
-	if err := p.worker(ctx, hop.Config{Hop: events.Callback, Handler: deliver.Handle, Limits: limits, Log: log}, ""); err != nil {
-		return err
-	}
-	for _, t := range p.world.scenario.everyTarget() {
-		c := hop.Config{Hop: events.Infer, Handler: attempt, Concurrency: t.Concurrency, Log: log}
-		if err := p.worker(ctx, c, t.Name); err != nil {
+	p.world.living.Go(func() { p.state.Run(ctx) })
+	for _, h := range []events.Hop{events.Schedule, events.Callback} {
+		f, err := chained.Function(h)
+		if err != nil {
+			return err
+		}
+		if _, err := p.worker(ctx, h, f, "", concurrency); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// worker runs a worker over the lanes of every priority.
-func (p *process) worker(ctx context.Context, c hop.Config, target string) error {
-	c.Bus, c.Prefetch = transport{p}, prefetch
-	if c.Concurrency == 0 {
-		c.Concurrency = concurrency
-	}
-	for _, priority := range events.Priorities() {
-		c.Lanes = append(c.Lanes, hop.Lane{
-			Lane: events.Lane{Hop: c.Hop, Priority: priority, Target: target}, Weight: p.catalog.Load().Priorities[priority],
-		})
-	}
-	handle := c.Handler
-	c.Handler = func(ctx context.Context, in events.Event) ([]events.Event, error) {
-		p.world.begin(p.name + " " + in.ID)
-		return handle(ctx, in)
-	}
-	w, err := hop.NewWorker(c)
+	attempt, err := chained.Function(events.Infer)
 	if err != nil {
 		return err
 	}
-	go w.Run(ctx)
+	targets := map[string]*hop.Worker{}
+	for _, t := range p.world.scenario.everyTarget() {
+		if targets[t.Name], err = p.worker(ctx, events.Infer, attempt, t.Name, t.Concurrency); err != nil {
+			return err
+		}
+	}
+	p.world.living.Go(func() { p.follow(ctx, targets) })
 	return nil
+}
+
+// chain is the wiring of production, but for how long things take: its times are such that they pass within a world.
+func (p *process) chain() (chain.Config, error) {
+	watch, log, facts := p.world.watch(p), slog.New(slog.DiscardHandler), results.New(cells{p.world, p})
+	state, err := shared.New(shared.Config{
+		Stores: p.stores(), Catalog: p.catalog.Load, Results: facts, Depths: p.depths, OnBreaker: watch.moved, Log: log,
+	})
+	if err != nil {
+		return chain.Config{}, err
+	}
+	if state.Leases, err = lease.New(lease.Config{Store: leases{p}, TTL: leaseTTL}); err != nil {
+		return chain.Config{}, err
+	}
+	state.Places = bulkhead.New(bulkhead.Config{Store: places{p}, TTL: placeTTL, Jitter: p.jitter})
+	p.state, watch.board = state, state.Health
+	return chain.Config{
+		Bus: transport{p}, Results: facts, Catalog: p.catalog.Load, Secrets: secret, Models: models{p}, Transport: receivers{p},
+		Shared: state, Guard: func(infer.Health) infer.Health { return watch }, Log: log,
+	}, nil
+}
+
+// worker runs a worker of the hop over the lanes of every priority.
+func (p *process) worker(
+	ctx context.Context, h events.Hop, f chain.Function, target string, concurrency int,
+) (*hop.Worker, error) {
+	c := hop.Config{
+		Hop: h, Bus: transport{p}, Concurrency: concurrency, Prefetch: prefetch, Limits: f.Limits,
+		Log: slog.New(slog.DiscardHandler),
+		Handler: func(ctx context.Context, in events.Event) ([]events.Event, error) {
+			p.world.begin(p.name + " " + in.ID)
+			return f.Handler(ctx, in)
+		},
+	}
+	for _, priority := range events.Priorities() {
+		c.Lanes = append(c.Lanes, hop.Lane{
+			Lane: events.Lane{Hop: h, Priority: priority, Target: target}, Weight: p.catalog.Load().Priorities[priority],
+		})
+	}
+	w, err := hop.NewWorker(c)
+	if err != nil {
+		return nil, err
+	}
+	p.world.living.Go(func() { w.Run(ctx) })
+	return w, nil
+}
+
+// depths returns how much waits in which lane. Each process asks about once a second.
+func (p *process) depths(ctx context.Context) (map[events.Lane]int, error) {
+	depths, err := p.world.bus.Depths(ctx)
+	if err == nil {
+		p.waits.Store(&depths)
+	}
+	return depths, err
+}
+
+// follow has the workers serve the lanes of tenants that wait apart, until ctx is done.
+func (p *process) follow(ctx context.Context, targets map[string]*hop.Worker) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		depths, err := p.world.bus.Depths(ctx)
+		if err != nil {
+			continue
+		}
+		lanes := slices.SortedFunc(maps.Keys(depths), func(a, b events.Lane) int { return strings.Compare(a.String(), b.String()) })
+		for _, lane := range lanes {
+			if w, ok := targets[lane.Target]; ok && lane.Tenant != "" {
+				w.Serve(hop.Lane{Lane: lane, Weight: p.catalog.Load().Priorities[lane.Priority], Passing: true})
+			}
+		}
+	}
 }
 
 // jitter is the bulkhead's, by the time, which is never the same.

@@ -1,18 +1,17 @@
 package simulation
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"time"
 
-	"baton.dev/baton/events"
 	"baton.dev/baton/internal/catalog"
 )
 
 // scenario is what a seed sets up: who is there, what is asked, and what goes wrong when.
 type scenario struct {
 	processes int
+	calm      bool               // nothing is wrong with what processes share, and the configuration stays
 	catalogs  []*catalog.Catalog // the configurations, in the order they come
 	requests  []request
 	rates     map[Fault]float64 // of an effect, by fault
@@ -22,25 +21,10 @@ type scenario struct {
 	receivers map[string][]phase // by host
 }
 
-// request is one that a caller sends.
-type request struct {
-	n        int
-	tenant   string
-	model    string
-	prompt   string
-	priority events.Priority
-	receiver string        // the host of its callback; empty: none
-	deadline time.Duration // 0: the configuration's
-	at       time.Duration // when it is sent
-	again    time.Duration // when the same is sent once more; 0: never
-	cancel   time.Duration // after it was accepted; 0: never
-	refused  bool          // the models refuse it
-}
-
 // turn is something that happens in the world at a time.
 type turn struct {
 	at   time.Duration
-	what string // crash, stop, stall, reload, away, redrive
+	what string // crash, stop, stall, freeze, reload, away, redrive
 	n    int    // which process, or which configuration
 	long time.Duration
 }
@@ -60,6 +44,12 @@ func draw(seed uint64) *scenario {
 	r.s.faults = r.duration(5*time.Second, 40*time.Second)
 	r.configurations()
 	r.ask()
+	switch r.IntN(16) {
+	case 0:
+		r.flood()
+	case 1, 2:
+		r.burst()
+	}
 	if !r.one(12) { // some worlds have no faults at all
 		r.trouble()
 	}
@@ -104,13 +94,8 @@ func (r *drawing) trouble() {
 			r.turn("reload", n, 0)
 		}
 	}
-	for range r.IntN(3) {
-		r.turn("away", 0, r.duration(100*time.Millisecond, 10*time.Second))
-	}
-	for n := range r.s.processes {
-		if r.one(3) {
-			r.turn("stall", n, r.duration(time.Second, 15*time.Second))
-		}
+	if !r.s.calm {
+		r.lapses()
 	}
 	for range r.IntN(3) {
 		r.turn("redrive", 0, 0)
@@ -120,6 +105,18 @@ func (r *drawing) trouble() {
 	}
 	for _, host := range []string{"one.example.com", "two.example.com"} {
 		r.s.receivers[host] = r.phases("well", "well", "down", "failing", "busy", "gone", "deaf")
+	}
+}
+
+// lapses draws what keeps processes from what they share.
+func (r *drawing) lapses() {
+	for range r.IntN(3) {
+		r.turn("away", 0, r.duration(100*time.Millisecond, 10*time.Second))
+	}
+	for n := range r.s.processes {
+		if r.one(3) {
+			r.turn(oneOf(r, "stall", "freeze"), n, r.duration(time.Second, 15*time.Second))
+		}
 	}
 }
 
@@ -137,40 +134,6 @@ func (r *drawing) phases(modes ...string) []phase {
 		all = append(all, phase{at, oneOf(r, modes...)})
 	}
 	return all
-}
-
-// ask draws the requests.
-func (r *drawing) ask() {
-	n := 5 + r.IntN(8)
-	if r.one(6) {
-		n += r.IntN(28)
-	}
-	for i := range n {
-		q := request{
-			n: i, tenant: oneOf(r, r.tenants...), model: oneOf(r, r.models...),
-			prompt:   fmt.Sprintf("question %d", r.IntN(4)),
-			priority: oneOf(r, events.Priorities()...),
-			receiver: oneOf(r, "", "one.example.com", "one.example.com", "two.example.com"),
-			at:       r.duration(0, r.s.faults),
-		}
-		switch r.IntN(4) {
-		case 0: // with others, at once
-			q.at = r.s.faults / 3
-		case 1:
-			q.at = 0
-		}
-		if r.one(2) {
-			q.deadline = r.duration(time.Second, 90*time.Second)
-		}
-		if r.one(5) {
-			q.again = q.at + r.duration(0, 10*time.Second)
-		}
-		if r.one(5) {
-			q.cancel = r.duration(0, 5*time.Second)
-		}
-		q.refused = r.one(30)
-		r.s.requests = append(r.s.requests, q)
-	}
 }
 
 // modeAt returns how somebody does at a time.

@@ -163,6 +163,7 @@ func (s settler) Return(ctx context.Context, delay time.Duration) error {
 func (s settler) Extend(ctx context.Context) error {
 	return s.await(ctx, Extend, func() error {
 		s.by.world.dueOf(s.lane).known = false
+		s.by.world.extended(s)
 		return s.inner.Extend(ctx)
 	})
 }

@@ -75,11 +75,11 @@ func (w *World) happen(t turn) {
 	case "redrive":
 		w.redriveAll()
 	case "away":
-		w.shared.away = time.Now().Add(t.long)
-	case "stall":
+		w.common.away = time.Now().Add(t.long)
+	case "stall", "freeze":
 		if p != nil {
 			w.blindOf[p.name] = true
-			w.queue.stall(p, time.Now().Add(t.long))
+			w.queue.stall(p, time.Now().Add(t.long), t.what == "freeze")
 		}
 	}
 }
@@ -94,10 +94,10 @@ func (w *World) reload(index, version int) {
 
 // heal ends the time of faults: every process has the last configuration, and an operator redrives what died.
 func (w *World) heal() {
-	w.shared.away = time.Time{}
+	w.common.away = time.Time{}
 	for i := range w.files {
 		if p := w.processes[i]; p != nil {
-			w.queue.stall(p, time.Time{})
+			w.queue.stall(p, time.Time{}, false)
 		}
 		w.reload(i, len(w.scenario.catalogs)-1)
 	}

@@ -20,11 +20,11 @@ func (w *World) violatef(invariant, message, format string, args ...any) {
 }
 
 // suspectf says the same from within a part, where what the world knows must not be touched.
-func (w *World) suspectf(invariant, format string, args ...any) {
+func (w *World) suspectf(invariant, message, format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.suspected == nil {
-		w.suspected = &Violation{Invariant: invariant, Detail: fmt.Sprintf(format, args...)}
+		w.suspected = &Violation{invariant, message, fmt.Sprintf(format, args...)}
 	}
 }
 

@@ -29,7 +29,7 @@ type World struct {
 	queue     *queue
 	bus       *membus.Bus
 	facts     *results.Memory
-	shared    *shared
+	common    *common
 	processes []*process // nil where one is down
 	files     []int      // the configuration in the file of each process
 	lives     int
@@ -48,9 +48,13 @@ type World struct {
 	callers   []*caller
 	names     []string // of the requests, and of what is done with them besides
 	asking    sync.WaitGroup
+	living    sync.WaitGroup     // what runs in processes
 	busy      atomic.Int64       // callers that have something to do
 	requests  map[string]*caller // by message
 	calls     []*call
+	landed    map[string]bool   // messages that led, and ceased to
+	widened   map[string]bool   // questions that more than one may ask at once
+	passed    map[string]int    // requests that got by the rate of each tenant
 	blinds    map[string]bool   // of what a step of what is shared failed
 	blindOf   map[string]bool   // processes that stood still
 	mu        sync.Mutex        // for what the parts tell by themselves
@@ -76,7 +80,8 @@ const (
 func newWorld(seed uint64, plan Plan, doors []*door) *World {
 	w := &World{
 		seed: seed, chance: chance(seed), plan: plan, scenario: draw(seed), doors: doors, began: time.Now(),
-		queue: newQueue(chance(seed)), facts: results.NewMemory(), shared: newShared(),
+		queue: newQueue(chance(seed)), facts: results.NewMemory(), common: newCommon(),
+		landed: map[string]bool{}, widened: map[string]bool{}, passed: map[string]int{},
 		blinds: map[string]bool{}, blindOf: map[string]bool{}, begun: map[string]bool{}, dues: map[events.Lane]*due{},
 		// The world hands out only what is there, so nothing is waited for.
 		bus:     membus.New(membus.Options{Lease: lent, Wait: -1}),
@@ -189,4 +194,5 @@ func (w *World) close() {
 	w.queue.drop(nil)
 	w.end()
 	w.asking.Wait()
+	w.living.Wait()
 }

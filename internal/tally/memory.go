@@ -2,6 +2,7 @@ package tally
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -14,8 +15,21 @@ type Memory struct {
 
 // room is who is in of one tenant.
 type room struct {
-	expires map[string]time.Time // by id
-	next    time.Time            // none expires before
+	in      map[string]place // by id
+	entered int              // how many ever did
+	order   []ticket         // of each that is in, and some of those that left: the first is sampled next
+	next    time.Time        // none expires before
+}
+
+type place struct {
+	expires time.Time
+	ticket  int
+}
+
+// ticket is the number of an entering. One who left and entered again has another.
+type ticket struct {
+	id     string
+	number int // from 1
 }
 
 // NewMemory returns a store with nobody in it.
@@ -31,22 +45,25 @@ func (m *Memory) enter(tenant, id string, most int, now, expires time.Time) Entr
 	defer m.mu.Unlock()
 	r := m.tenants[tenant]
 	if r == nil {
-		r = &room{expires: map[string]time.Time{}}
+		r = &room{in: map[string]place{}}
 		m.tenants[tenant] = r
 	}
 	r.expire(now)
 	entry := Entered
-	switch before, in := r.expires[id]; {
+	before, in := r.in[id]
+	switch {
 	case in:
 		entry = Present
-		if before.After(expires) {
-			expires = before
+		if before.expires.After(expires) {
+			expires = before.expires
 		}
-	case len(r.expires) >= most:
+	case len(r.in) >= most:
 		return Full
+	case expires.After(now):
+		before.ticket = r.ticket(id)
 	}
 	if expires.After(now) {
-		r.expires[id] = expires
+		r.in[id] = place{expires, before.ticket}
 		if r.next.IsZero() || expires.Before(r.next) {
 			r.next = expires
 		}
@@ -68,9 +85,9 @@ func (m *Memory) leave(tenant string, ids ...string) {
 		return
 	}
 	for _, id := range ids {
-		delete(r.expires, id)
+		delete(r.in, id)
 	}
-	if len(r.expires) == 0 {
+	if len(r.in) == 0 {
 		delete(m.tenants, tenant)
 	}
 }
@@ -84,10 +101,10 @@ func (m *Memory) Count(_ context.Context, tenant string, now time.Time) (int, er
 		return 0, nil
 	}
 	r.expire(now)
-	return len(r.expires), nil
+	return len(r.in), nil
 }
 
-// Sample implements [Store].
+// Sample implements [Store]. Those that were sampled last come last, and before that in the order in which they entered.
 func (m *Memory) Sample(_ context.Context, tenant string, n int) ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -95,15 +112,29 @@ func (m *Memory) Sample(_ context.Context, tenant string, n int) ([]string, erro
 	if r == nil {
 		return nil, nil
 	}
-	some := make([]string, 0, min(n, len(r.expires)))
-	for id := range r.expires { // in random order
-		if len(some) == n {
-			break
+	some := make([]string, 0, min(n, len(r.in)))
+	for len(some) < cap(some) {
+		first := r.order[0]
+		r.order = r.order[1:]
+		if r.has(first) {
+			some = append(some, first.id)
+			r.order = append(r.order, first)
 		}
-		some = append(some, id)
 	}
 	return some, nil
 }
+
+// ticket returns the number of one that enters.
+func (r *room) ticket(id string) int {
+	if len(r.order) > 2*len(r.in)+32 {
+		r.order = slices.DeleteFunc(r.order, func(t ticket) bool { return !r.has(t) })
+	}
+	r.entered++
+	r.order = append(r.order, ticket{id, r.entered})
+	return r.entered
+}
+
+func (r *room) has(t ticket) bool { return r.in[t.id].ticket == t.number }
 
 // expire takes out who has expired. It looks at all, but only when one of them may have.
 func (r *room) expire(now time.Time) {
@@ -111,12 +142,12 @@ func (r *room) expire(now time.Time) {
 		return
 	}
 	r.next = time.Time{}
-	for id, expires := range r.expires {
+	for id, p := range r.in {
 		switch {
-		case !expires.After(now):
-			delete(r.expires, id)
-		case r.next.IsZero() || expires.Before(r.next):
-			r.next = expires
+		case !p.expires.After(now):
+			delete(r.in, id)
+		case r.next.IsZero() || p.expires.Before(r.next):
+			r.next = p.expires
 		}
 	}
 }

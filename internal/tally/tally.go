@@ -3,22 +3,21 @@
 //
 // A request enters before it is accepted and leaves when it has ended or was canceled. Every entry expires by itself at the
 // request's deadline, and a tenant that is full is looked at closely: entries of requests that have ended, whose leaving was
-// lost with a process or while the store was away, are taken out. So the count is never too high for long.
+// lost with a process or while the store was away, are taken out. So a tenant is not refused for what has ended.
 //
-// The entries are kept in a [Store]. It is an accelerator: while it is away requests enter all the same, and each process
-// bounds what it sees itself.
+// The entries are kept in a [Store]. It is an accelerator: while it is away, or where there is none, requests enter all the
+// same, and each process bounds what it sees itself. It hears only of the ends that come to pass in it, and learns of the
+// others by looking when the tenant is full.
 package tally
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"baton.dev/baton/events"
 	"baton.dev/baton/internal/catalog"
-	"baton.dev/baton/internal/limit"
 	"baton.dev/baton/internal/results"
 )
 
@@ -41,7 +40,7 @@ type Store interface {
 	Leave(ctx context.Context, tenant string, ids ...string) error
 	// Count returns how many are in that have not expired.
 	Count(ctx context.Context, tenant string, now time.Time) (int, error)
-	// Sample returns some of those that are in, n at most, chosen at random.
+	// Sample returns some of those that are in, n at most. Who asks again and again is told of each some time.
 	Sample(ctx context.Context, tenant string, n int) ([]string, error)
 }
 
@@ -58,13 +57,9 @@ type Config struct {
 type Tally struct {
 	cfg   Config
 	local *Memory
-	looks *limit.Memory // how often a tenant is looked at closely
+	looks looks
 	away  atomic.Bool
 }
-
-// Of a tenant that is full, sampled entries are looked up at most once a second by each process: enough to free what a lost
-// process left in a few seconds, and little beside what a request costs anyway.
-const sampled = 32
 
 // alone is how long a process keeps an entry that it counts alone: the request may end in another process, which then cannot
 // say so. A minute is longer than most requests take.
@@ -78,34 +73,74 @@ func New(cfg Config) *Tally {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Tally{cfg: cfg, local: NewMemory(), looks: limit.NewMemory()}
+	return &Tally{cfg: cfg, local: NewMemory()}
 }
 
-// Enter counts a request of the tenant that expires at the time, unless the tenant is full. It is idempotent.
+// Enter counts a request of the tenant that expires at the time, unless the tenant is full. It is idempotent. A tenant is not
+// full of whom all that were looked at have ended, nor one that this process counts alone and of whom nothing can be learned:
+// their requests are let in without being counted.
 func (t *Tally) Enter(ctx context.Context, tenant *catalog.Tenant, messageID string, expires time.Time) Entry {
 	if tenant.Queued <= 0 {
 		return Present
 	}
-	now := t.cfg.Now()
-	if t.cfg.Store == nil {
-		entry := t.local.enter(tenant.Name, messageID, tenant.Queued, now, expires)
-		if entry == Full && t.heal(ctx, t.local, tenant.Name, now) {
-			entry = t.local.enter(tenant.Name, messageID, tenant.Queued, now, expires)
+	r := request{tenant.Name, messageID, tenant.Queued, t.cfg.Now(), expires}
+	if t.cfg.Store != nil {
+		entry, err := t.enter(ctx, t.cfg.Store, r)
+		t.note(ctx, err)
+		if err == nil {
+			return entry
 		}
-		return entry
-	}
-	entry, err := t.cfg.Store.Enter(ctx, tenant.Name, messageID, tenant.Queued, now, expires)
-	if err == nil && entry == Full && t.heal(ctx, t.cfg.Store, tenant.Name, now) {
-		entry, err = t.cfg.Store.Enter(ctx, tenant.Name, messageID, tenant.Queued, now, expires)
-	}
-	t.note(ctx, err)
-	if err != nil {
-		if last := now.Add(alone); expires.After(last) {
-			expires = last
+		if last := r.now.Add(alone); expires.After(last) {
+			r.expires = last
 		}
-		return t.local.enter(tenant.Name, messageID, tenant.Queued, now, expires)
 	}
+	entry, _ := t.enter(ctx, t.local, r) // which does not fail
 	return entry
+}
+
+// request is one that is to enter.
+type request struct {
+	tenant, id   string
+	most         int
+	now, expires time.Time
+}
+
+// enter enters the request in the store, and makes room there of what has ended. Where ctx is done before that is known,
+// nothing is said against the request: it comes to its end by ctx.
+func (t *Tally) enter(ctx context.Context, s Store, r request) (Entry, error) {
+	entry, err := s.Enter(ctx, r.tenant, r.id, r.most, r.now, r.expires)
+	if err != nil || entry != Full || t.cfg.Results == nil {
+		return entry, err
+	}
+	l := t.looks.of(r.tenant)
+	select {
+	case <-ctx.Done():
+		return Present, nil
+	case <-l.turn:
+	}
+	defer func() { l.turn <- struct{}{} }()
+	found := freed
+	for range rounds {
+		// Whoever looked before may have made room for more than itself.
+		if entry, err = s.Enter(ctx, r.tenant, r.id, r.most, r.now, r.expires); err != nil || entry != Full {
+			return entry, err
+		}
+		found = t.heal(ctx, s, l, r)
+		if found == unknown && s == Store(t.local) {
+			return Present, nil // what is counted may long have ended elsewhere
+		}
+		if ctx.Err() != nil {
+			return Present, nil
+		}
+		if found == busy || found == unknown {
+			return Full, nil
+		}
+	}
+	entry, err = s.Enter(ctx, r.tenant, r.id, r.most, r.now, r.expires)
+	if err == nil && entry == Full && found == allOver { // the bound was lowered, or others were faster
+		return Present, nil
+	}
+	return entry, err
 }
 
 // Leave counts a request no more. It is idempotent, and never fails: an entry that cannot be taken out now is found when the
@@ -128,34 +163,6 @@ func (t *Tally) Ended(ctx context.Context, c *catalog.Catalog, e events.Event) {
 		return
 	}
 	t.Leave(ctx, tenant, e.Subject)
-}
-
-// heal takes out entries of requests that have ended, and reports whether there were any.
-func (t *Tally) heal(ctx context.Context, s Store, tenant string, now time.Time) bool {
-	if t.cfg.Results == nil {
-		return false
-	}
-	once := limit.Rate{PerSecond: 1, Burst: 1}
-	if a, _ := t.looks.Take(ctx, tenant, once, now); !a.Allowed {
-		return false
-	}
-	ids, err := s.Sample(ctx, tenant, sampled)
-	if err != nil {
-		return false
-	}
-	var ended []string
-	for _, id := range ids {
-		standing, err := t.cfg.Results.Look(ctx, id)
-		switch {
-		case errors.Is(err, results.ErrNotFound):
-			// It entered and was not accepted: perhaps it is about to be.
-		case err != nil:
-			return false
-		case standing.Terminal():
-			ended = append(ended, id)
-		}
-	}
-	return len(ended) > 0 && s.Leave(ctx, tenant, ended...) == nil
 }
 
 // note logs the store's going and coming, once each.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -146,19 +147,14 @@ func TestATenantThatIsFullIsRidOfWhatHasEnded(t *testing.T) {
 			known := results.New(results.NewMemory()).WithClock(c.now)
 			tl := tally.New(tally.Config{Store: store, Results: known, Now: c.now})
 			for _, id := range []string{"a", "b"} {
-				if _, err := known.Accept(t.Context(), id, results.Acceptance{Tenant: "t", AcceptedAt: start}); err != nil {
-					t.Fatal(err)
-				}
+				accept(t, known, id)
 				in(t, tl, id)
 			}
 			if got := in(t, tl, "c"); got != tally.Full {
 				t.Errorf("entry %d while two are under way", got)
 			}
 			// Its leaving was lost.
-			ending := results.Ending{EventID: "e", Status: events.StatusCompleted, Accepted: start}
-			if _, err := known.End(t.Context(), "b", ending); err != nil {
-				t.Fatal(err)
-			}
+			end(t, known, "b")
 			if got := in(t, tl, "c"); got != tally.Full {
 				t.Errorf("entry %d: it looked twice in a second", got)
 			}
@@ -174,6 +170,122 @@ func TestATenantThatIsFullIsRidOfWhatHasEnded(t *testing.T) {
 	}
 }
 
+// cells are those of results, which cannot be read while they are away.
+type cells struct {
+	results.Cells
+
+	away  atomic.Bool
+	reads atomic.Int32
+}
+
+func (c *cells) Get(ctx context.Context, key string) ([]byte, error) {
+	c.reads.Add(1)
+	if c.away.Load() {
+		return nil, errors.New("away")
+	}
+	return c.Cells.Get(ctx, key)
+}
+
+// accept writes down that the request was accepted, and end that it ended.
+func accept(t *testing.T, known *results.Store, id string) {
+	t.Helper()
+	if _, err := known.Accept(t.Context(), id, results.Acceptance{Tenant: "t", AcceptedAt: start}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func end(t *testing.T, known *results.Store, id string) {
+	t.Helper()
+	ending := results.Ending{EventID: "e", Status: events.StatusCompleted, Accepted: start}
+	if _, err := known.End(t.Context(), id, ending); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A tenant sends more in a second than a look finds, and all of it ends soon, in another process.
+func TestATenantWithNothingUnderWayIsNeverFull(t *testing.T) {
+	t.Parallel()
+	away := &failing{Store: tally.NewMemory()}
+	away.away.Store(true)
+	for name, store := range map[string]tally.Store{"together": tally.NewMemory(), "alone": nil, "while the store is away": away} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := &clock{}
+			known := results.New(results.NewMemory()).WithClock(c.now)
+			door := tally.New(tally.Config{Store: store, Results: known, Now: c.now})
+			many := &catalog.Tenant{Name: "t", Queued: 500}
+			for second := range 20 {
+				for i := range 300 {
+					id := fmt.Sprint(second, "-", i)
+					if door.Enter(t.Context(), many, id, start.Add(time.Hour)) == tally.Full {
+						t.Fatalf("%s is refused", id)
+					}
+					accept(t, known, id)
+					end(t, known, id)
+				}
+				c.advance(time.Second)
+			}
+			// Nor when its bound is lowered to less than a look takes out.
+			many.Queued = 2
+			if got := door.Enter(t.Context(), many, "last", start.Add(time.Hour)); got == tally.Full {
+				t.Error("it is refused under a bound that was lowered")
+			}
+		})
+	}
+}
+
+func TestWhoeverIsCountedAloneIsLetInWhenNothingCanBeLearned(t *testing.T) {
+	t.Parallel()
+	for name, store := range map[string]tally.Store{"together": tally.NewMemory(), "alone": nil} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kept := &cells{Cells: results.NewMemory()}
+			tl := tally.New(tally.Config{Store: store, Results: results.New(kept), Now: (&clock{}).now})
+			ten := &catalog.Tenant{Name: "t", Queued: 10}
+			enter := func(n int) tally.Entry { return tl.Enter(t.Context(), ten, strconv.Itoa(n), start.Add(time.Hour)) }
+			for n := range ten.Queued {
+				enter(n)
+			}
+			kept.away.Store(true)
+			want := tally.Full // the count of all processes is true but for what was lost
+			if store == nil {
+				want = tally.Present
+			}
+			for n := ten.Queued; n < 15; n++ {
+				if got := enter(n); got != want {
+					t.Errorf("%d: entry %d, want %d", n, got, want)
+				}
+			}
+			if n := kept.reads.Load(); n > 3 {
+				t.Errorf("%d reads of what cannot be read", n)
+			}
+		})
+	}
+}
+
+func TestATenantThatIsFullIsLookedAtOnceASecondHoweverManyCome(t *testing.T) {
+	t.Parallel()
+	kept := &cells{Cells: results.NewMemory()}
+	known := results.New(kept)
+	tl := tally.New(tally.Config{Results: known, Now: (&clock{}).now})
+	for _, id := range []string{"a", "b"} {
+		accept(t, known, id)
+		in(t, tl, id)
+	}
+	var all sync.WaitGroup
+	for i := range 50 {
+		all.Go(func() {
+			if got := in(t, tl, strconv.Itoa(i)); got != tally.Full {
+				t.Errorf("%d: entry %d while two are under way", i, got)
+			}
+		})
+	}
+	all.Wait()
+	if n := kept.reads.Load(); n > 2*3 {
+		t.Errorf("%d reads, want those of a look at two", n)
+	}
+}
+
 func TestACanceledCallerSaysNothingOfTheStore(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
@@ -185,6 +297,47 @@ func TestACanceledCallerSaysNothingOfTheStore(t *testing.T) {
 	tl.Enter(ctx, bounded, "a", time.Now().Add(time.Hour))
 	if log.Len() > 0 {
 		t.Errorf("logged %s", log.String())
+	}
+}
+
+func TestACallerThatIsGoneIsNotToldThatItsTenantIsFull(t *testing.T) {
+	t.Parallel()
+	tl := tally.New(tally.Config{Store: tally.NewMemory(), Results: results.New(results.NewMemory()), Now: (&clock{}).now})
+	in(t, tl, "a")
+	in(t, tl, "b")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got := tl.Enter(ctx, bounded, "c", start.Add(time.Hour)); got == tally.Full {
+		t.Error("it is")
+	}
+	if got := in(t, tl, "c"); got != tally.Full {
+		t.Errorf("the next: entry %d", got)
+	}
+}
+
+func TestMemorySamplesInTurnHoweverManyComeAndGo(t *testing.T) {
+	t.Parallel()
+	m := tally.NewMemory()
+	expires := start.Add(time.Hour)
+	for i := range 1000 {
+		if _, err := m.Enter(t.Context(), "t", strconv.Itoa(i), 3, start, expires); err != nil {
+			t.Fatal(err)
+		}
+		if i >= 3 {
+			if err := m.Leave(t.Context(), "t", strconv.Itoa(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if i%3 == 2 {
+			_ = m.Leave(t.Context(), "t", "1")
+			_, _ = m.Enter(t.Context(), "t", "1", 3, start, expires)
+		}
+	}
+	for _, want := range []string{"0 2", "1 0", "2 1"} {
+		some, err := m.Sample(t.Context(), "t", 2)
+		if got := strings.Join(some, " "); got != want || err != nil {
+			t.Errorf("a sample is %s, %v, want %s", got, err, want)
+		}
 	}
 }
 

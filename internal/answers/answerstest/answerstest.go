@@ -47,6 +47,14 @@ func Run(t *testing.T, start func(t *testing.T) Place) {
 		{"nobody lands for the leader", landingOfAnother},
 		{"a lead that is not renewed is over", leadExpires},
 		{"where there is an answer nobody leads", answeredNobodyLeads},
+		{"what is over is told by the clock of who asks", askersClock},
+		{"a lead that ends early ends no other", leadsEndApart},
+		{"a leader that widens the flight lets that many lead", widens},
+		{"a flight is one wide again when the time of that is over", widthExpires},
+		{"the widest width stands", widestStands},
+		{"nobody widens for the leader", wideningOfAnother},
+		{"in a flight for everyone all lead, and nobody is noted", everyoneLeads},
+		{"of many that want to lead at once as many do as the flight is wide", asManyAsWide},
 		{"keys have nothing to do with each other", keysApart},
 		{"many equal requests at once make one call", oneCall},
 	} {
@@ -203,6 +211,27 @@ func answeredNobodyLeads(t *testing.T, p Place) {
 	lead(t, p.Open(), key, "m1", "")
 	land(t, p.Open(), key, "m1")
 	lead(t, p.Open(), key, "m2", "")
+}
+
+func askersClock(t *testing.T, p Place) {
+	s, now := p.Open(), time.Now()
+	later := now.Add(long)
+	ask := func(key string, at time.Time, want string) {
+		t.Helper()
+		if got, err := p.Open().Lead(t.Context(), key, "m2", at, long); err != nil || got != want {
+			t.Errorf("lead: %q, %v, want %q", got, err, want)
+		}
+	}
+	if _, err := s.Lead(t.Context(), key, "m1", now, long); err != nil {
+		t.Fatal(err)
+	}
+	ask(key, later.Add(-time.Millisecond), "m1")
+	ask(key, later, "m2")
+	if err := s.Put(t.Context(), key+"a", []byte("v"), now, long); err != nil {
+		t.Fatal(err)
+	}
+	ask(key+"a", later.Add(-time.Millisecond), "")
+	ask(key+"a", later, "m2")
 }
 
 func keysApart(t *testing.T, p Place) {

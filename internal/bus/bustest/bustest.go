@@ -70,6 +70,7 @@ func Run(t *testing.T, h Harness) {
 		{"bodies of any size up to the limit survive", bodiesSurvive},
 		{"an event over the limit is refused and not stored", overLimitRefused},
 		{"a duplicate id is stored once, or arrives as the same event", duplicateRecognised},
+		{"an idle lane's receive ends after its wait", idleReceiveEnds},
 		{"a delay is honoured", delayHonoured},
 		{"an event given back with a delay comes again after it", returnHonoured},
 		{"a delivery is repeated after a crash", repeatedAfterCrash},

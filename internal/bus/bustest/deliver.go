@@ -13,6 +13,28 @@ import (
 	"baton.dev/baton/internal/hop"
 )
 
+// idleReceiveEnds checks that whoever serves a lane learns that it has nothing, and that a receive which has ended takes
+// nothing that is stored after it.
+func idleReceiveEnds(t *testing.T, h Harness) {
+	b, _ := h.Open(t)
+	e := requested(1, events.Normal)
+	ctx := soon(t)
+	for range 2 {
+		if err := b.Receive(ctx, laneOf(t, e), 4, func(d hop.Delivery) { t.Errorf("received %s", d.Event.ID) }); err != nil {
+			t.Fatalf("receive: %v", err)
+		}
+		if ctx.Err() != nil {
+			t.Fatal("the receive of an idle lane does not end")
+		}
+	}
+	publish(t, b, e)
+	d := receive(t, b, laneOf(t, e), 1)[0]
+	if d.Event.ID != e.ID || d.Number > 1 {
+		t.Errorf("received %s as delivery %d, want the first of %s", d.Event.ID, d.Number, e.ID)
+	}
+	ack(t, d)
+}
+
 func delayHonoured(t *testing.T, h Harness) {
 	b, _ := h.Open(t)
 	due := time.Now().Add(700 * time.Millisecond)
@@ -137,23 +159,37 @@ func outputBeforeAck(t *testing.T, h Harness) {
 }
 
 func inputKeptWithoutOutput(t *testing.T, h Harness) {
-	b, _ := h.Open(t)
+	b, again := h.Open(t)
 	e := requested(1, events.Normal)
 	publish(t, b, e)
-	var calls atomic.Int32
-	w := work(t, faulty{Bus: b, publish: func(ctx context.Context, out ...events.Event) error {
-		if calls.Add(1) <= 2 {
-			return errCrash
+	// The transport of the first process stores nothing. While it lives it keeps what it has done.
+	var calls, stores atomic.Int32
+	handler := func(ctx context.Context, in events.Event) ([]events.Event, error) {
+		calls.Add(1)
+		return scheduled(ctx, in)
+	}
+	tried := make(chan struct{})
+	first := work(t, faulty{Bus: b, publish: func(context.Context, ...events.Event) error {
+		if stores.Add(1) == 3 {
+			close(tried)
 		}
-		return b.Publish(ctx, out...)
-	}}, scheduled, nil)
-	w.await(t, hop.Return)
-	w.await(t, hop.Return)
-	s := w.await(t, hop.Done)
-	if s.In.Tries != 0 {
+		return errCrash
+	}}, handler, func(c *hop.Config) { c.Grace = 10 * time.Millisecond })
+	select {
+	case <-tried:
+	case <-soon(t).Done():
+		t.Fatal("an output that could not be stored is not tried again")
+	}
+	if n := calls.Load(); n != 1 {
+		t.Errorf("the event was handled %d times, want once", n)
+	}
+	first.stop()
+	first.await(t, hop.Return)
+	second := work(t, again(), handler, nil)
+	if s := second.await(t, hop.Done); s.In.Tries != 0 {
 		t.Errorf("the event counts %d tries, want none: the transport failed, not the hop", s.In.Tries)
 	}
-	w.stop()
+	second.stop()
 	ack(t, receive(t, b, inferLane, 1)...)
 }
 

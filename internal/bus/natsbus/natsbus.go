@@ -38,7 +38,7 @@ type Options struct {
 	Storage   jetstream.StorageType // of streams that are made; default file
 	Lease     time.Duration         // of a delivery; default 30s
 	Duplicate time.Duration         // how long streams that are made remember a stored id; default 2m
-	Wait      time.Duration         // how long the server holds a pull before it is made anew; default 20s
+	Wait      time.Duration         // how long a Receive lasts at most, 1s or more; default 20s
 	// Together commits publishes that come at the same time in one batch: for a server that syncs always, see
 	// [groupcommit].
 	Together bool
@@ -173,13 +173,22 @@ func (b *Bus) consumer(ctx context.Context, lane events.Lane) (jetstream.Consume
 	if err != nil {
 		return nil, fmt.Errorf("natsbus: consumer of %s: %w", lane, err)
 	}
-	b.mu.Lock()
-	b.consumers[lane] = c
-	b.mu.Unlock()
+	if lane.Tenant == "" {
+		b.keep(lane, c)
+	}
 	return c, nil
 }
 
-// forget drops the lane's consumer, to be made anew: it may be gone.
+// keep spares the next Receive of the lane a question to the server. The consumer of a tenant's own lane is kept only from
+// one Receive that was filled to the next: tenants without number come and go, and the server may forget the consumer of one
+// that is idle, which a pull from it would find out late.
+func (b *Bus) keep(lane events.Lane, c jetstream.Consumer) {
+	b.mu.Lock()
+	b.consumers[lane] = c
+	b.mu.Unlock()
+}
+
+// forget drops the lane's consumer, to be made anew.
 func (b *Bus) forget(lane events.Lane) {
 	b.mu.Lock()
 	delete(b.consumers, lane)

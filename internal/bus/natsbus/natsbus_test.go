@@ -39,7 +39,9 @@ func TestConformance(t *testing.T) {
 
 func openBus(t *testing.T, s *server.Server, together bool) *natsbus.Bus {
 	t.Helper()
-	b, err := natsbus.New(t.Context(), natstest.Connect(t, s), natsbus.Options{Lease: lease, Together: together})
+	b, err := natsbus.New(t.Context(), natstest.Connect(t, s), natsbus.Options{
+		Lease: lease, Wait: 2 * time.Second, Together: together,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

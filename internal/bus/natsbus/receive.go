@@ -13,37 +13,58 @@ import (
 	"baton.dev/baton/internal/hop"
 )
 
-// drainWait bounds the wait for what the server had sent when a Receive is told to stop.
+// drainWait bounds the wait for what the server had sent when a pull is ended: a server that is away answers no drain.
 const drainWait = 2 * time.Second
 
-// Receive implements [hop.Source]. It pulls for as long as it takes to hand out limit deliveries. When ctx is done it ends
-// the pull and hands out what the server has sent already, so that the caller gives it back and nobody waits for its
-// lease to run out.
+// heartbeat is how often the server says that it still holds a pull: of two that do not come the client makes an error, and
+// it must do so before the wait of an idle lane is over, which is none. The client takes no less than half a second.
+func heartbeat(wait time.Duration) time.Duration {
+	return min(max(wait/4, 500*time.Millisecond), 30*time.Second)
+}
+
+// Receive implements [hop.Source]. It pulls until limit deliveries were handed out or the wait is over. Then, and when ctx is
+// done, it ends the pull and hands out what the server has sent already, so that nobody waits for its lease to run out: what
+// the server finds it cannot deliver any more it hands to the next pull.
 func (b *Bus) Receive(ctx context.Context, lane events.Lane, limit int, take func(hop.Delivery)) error {
 	c, err := b.consumer(ctx, lane)
 	if err != nil {
 		return err
 	}
-	pull, err := c.Messages(jetstream.PullMaxMessages(limit), jetstream.StopAfter(limit), jetstream.PullExpiry(b.opts.Wait))
+	pull, err := c.Messages(
+		jetstream.PullMaxMessages(limit), jetstream.StopAfter(limit),
+		jetstream.PullExpiry(b.opts.Wait), jetstream.PullHeartbeat(heartbeat(b.opts.Wait)),
+	)
 	if err != nil {
 		return fmt.Errorf("natsbus: receive %s: %w", lane, err)
 	}
 	defer pull.Stop()
-	cancel := context.AfterFunc(ctx, func() {
+	wait, endWait := context.WithTimeout(ctx, b.opts.Wait)
+	defer endWait()
+	drain, endDrain := context.WithCancel(context.WithoutCancel(ctx))
+	defer endDrain()
+	defer context.AfterFunc(wait, func() {
 		pull.Drain()
-		time.AfterFunc(drainWait, pull.Stop) // a server that is away answers no drain
-	})
-	defer cancel()
-	for {
-		msg, err := pull.Next()
-		switch {
+		time.AfterFunc(drainWait, endDrain)
+	})()
+	for came := 0; ; came++ {
+		msg, err := pull.Next(jetstream.NextContext(drain))
+		switch ended := drain.Err() != nil || errors.Is(err, jetstream.ErrMsgIteratorClosed); {
 		case err == nil:
 			take(b.delivery(msg))
-		case errors.Is(err, jetstream.ErrMsgIteratorClosed) && !errors.Is(err, jetstream.ErrConnectionClosed):
-			return nil
-		default:
-			b.forget(lane)
+		case !ended || errors.Is(err, jetstream.ErrConnectionClosed):
+			b.forget(lane) // it may be gone
 			return fmt.Errorf("natsbus: receive %s: %w", lane, err)
+		case came == limit:
+			b.keep(lane, c)
+			return nil
+		case ctx.Err() == nil && !b.js.Conn().IsConnected():
+			// Nothing came because nothing could: the lane need not be empty.
+			return fmt.Errorf("natsbus: receive %s: %w", lane, nats.ErrDisconnected)
+		default:
+			if lane.Tenant != "" {
+				b.forget(lane)
+			}
+			return nil
 		}
 	}
 }

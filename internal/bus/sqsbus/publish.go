@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
 	"baton.dev/baton/events"
 	"baton.dev/baton/internal/hop"
 )
@@ -35,6 +37,9 @@ func (b *Bus) Publish(ctx context.Context, out ...events.Event) error {
 	var errs []error
 	for i, p := range pending {
 		if err := p.wait(ctx); err != nil {
+			if _, missing := errors.AsType[*types.QueueDoesNotExist](err); missing {
+				err = fmt.Errorf("%w: %w", hop.ErrNoLane, err)
+			}
 			errs = append(errs, fmt.Errorf("sqsbus: publish %s: %w", out[i].ID, err))
 		}
 	}

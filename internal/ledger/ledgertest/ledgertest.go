@@ -4,13 +4,11 @@ package ledgertest
 import (
 	"fmt"
 	"math/rand/v2"
-	"reflect"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"baton.dev/baton/events"
 	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/ledger"
 )
@@ -23,22 +21,23 @@ func Run(t *testing.T, start func(t *testing.T) (open func() ledger.Store)) {
 	}{
 		{"an unknown account is empty", emptyAccount},
 		{"what fits is reserved, what does not is refused", upToTheBudget},
-		{"an attempt that is repeated is reserved once", reservedOnce},
+		{"a reservation that is repeated is made once", reservedOnce},
 		{"what was settled takes the place of what was reserved", settled},
-		{"an attempt that costs more than was reserved counts in full", settledOver},
-		{"an attempt is settled once", settledOnce},
-		{"a settled attempt that is repeated is let through and reserves nothing", reservedAfterSettle},
-		{"an attempt without a reservation counts when it is settled", settledWithoutReserve},
+		{"an execution that costs more than was reserved counts in full", settledOver},
+		{"an execution is settled once", settledOnce},
+		{"each execution of an attempt is paid for", executionsAddUp},
+		{"what was settled is no pass through a budget that is spent", noFreePass},
+		{"an execution without a reservation counts when it is settled", settledWithoutReserve},
 		{"what was released can be spent", released},
 		{"what was never settled stays reserved", neverSettled},
-		{"the same attempt has nothing to do with it in another account", accountsApart},
+		{"the same execution has nothing to do with it in another account", accountsApart},
 		{"amounts are exact to the last", exact},
 		{"amounts out of bounds are errors", outOfBounds},
 		{"a budget that is lowered refuses what no longer fits", lowered},
-		{"concurrent attempts never overspend, and the sums agree", neverOverspent},
-		{"attempts are summed by day, tenant, model and target", summed},
-		{"an attempt is counted once", countedOnce},
-		{"concurrent attempts are all counted", allCounted},
+		{"concurrent executions never overspend, and the sums agree", neverOverspent},
+		{"executions are summed by day, tenant, model and target", summed},
+		{"an execution is counted once", countedOnce},
+		{"concurrent executions are all counted", allCounted},
 		{"what has no name in a configuration is not counted", namesBounded},
 		{"more days than are kept are an error", tooManyDays},
 	} {
@@ -136,13 +135,34 @@ func settledOnce(t *testing.T, open func() ledger.Store) {
 	stands(t, open(), 10, 30)
 }
 
-func reservedAfterSettle(t *testing.T, open func() ledger.Store) {
+// executionsAddUp makes an attempt again and again: once its process dies before it settles, which may have been paid for.
+func executionsAddUp(t *testing.T, open func() ledger.Store) {
+	for token, lost := range []bool{false, true, false, false} {
+		id := fmt.Sprintf("a-1#%d", token)
+		reserve(t, open(), id, 30, 100, true)
+		if !lost {
+			settle(t, open(), id, 20)
+			settle(t, open(), id, 20) // its answer was lost
+		}
+	}
+	stands(t, open(), 60, 30)
+	reserve(t, open(), "a-1#4", 30, 100, false)
+}
+
+func noFreePass(t *testing.T, open func() ledger.Store) {
 	reserve(t, open(), "a-1", 60, 100, true)
-	settle(t, open(), "a-1", 100)
+	settle(t, open(), "a-1", 30)
+	reserve(t, open(), "a-1", 71, 100, false)
 	reserve(t, open(), "a-1", 60, 100, true)
+	reserve(t, open(), "a-1", 60, 100, true) // its answer was lost
+	stands(t, open(), 30, 60)
+	settle(t, open(), "a-1", 50)
+	settle(t, open(), "a-1", 50)
+	stands(t, open(), 80, 0)
 	release(t, open(), "a-1")
 	settle(t, open(), "a-1", 60)
-	stands(t, open(), 100, 0)
+	reserve(t, open(), "a-1", 21, 100, false)
+	stands(t, open(), 80, 0)
 }
 
 func settledWithoutReserve(t *testing.T, open func() ledger.Store) {
@@ -275,115 +295,5 @@ func neverOverspent(t *testing.T, open func() ledger.Store) {
 	stands(t, open(), catalog.Money(spent.Load()), catalog.Money(reserved.Load()))
 	if refused.Load() == 0 {
 		t.Errorf("none of %d attempts was refused by a budget that they pass: spent %d", attempts, spent.Load())
-	}
-}
-
-func entry(id string) ledger.Entry {
-	return ledger.Entry{
-		ID: id, Tenant: "search", Model: "gpt-4/turbo", Target: "main", Money: 7,
-		Usage: events.Usage{PromptTokens: 3, CompletionTokens: 2, TotalTokens: 5},
-	}
-}
-
-func tally(t *testing.T, s ledger.Store, at time.Time, e ledger.Entry) {
-	t.Helper()
-	if err := s.Count(t.Context(), at, e); err != nil {
-		t.Errorf("count of %s: %v", e.ID, err)
-	}
-}
-
-func totals(t *testing.T, s ledger.Store, from, to time.Time, want ...ledger.Total) {
-	t.Helper()
-	got, err := s.Totals(t.Context(), from, to)
-	if err != nil || len(got) != len(want) || len(got) > 0 && !reflect.DeepEqual(got, want) {
-		t.Errorf("totals: %+v, %v, want %+v", got, err, want)
-	}
-}
-
-func summed(t *testing.T, open func() ledger.Store) {
-	midnight := now.Truncate(24 * time.Hour)
-	tally(t, open(), now, entry("a-1"))
-	tally(t, open(), now, entry("a-2"))
-	tally(t, open(), now.In(time.FixedZone("east", 12*3600)), entry("a-3")) // the next day there
-	tally(t, open(), midnight.Add(-1), entry("a-4"))
-	for i, change := range []func(*ledger.Entry){
-		func(e *ledger.Entry) { e.Target = "other" },
-		func(e *ledger.Entry) { e.Model = "a" },
-		func(e *ledger.Entry) { e.Tenant = "shop" },
-		func(e *ledger.Entry) { e.Tenant, e.Usage, e.Money = "shop", events.Usage{}, 0 }, // one that failed
-	} {
-		e := entry(fmt.Sprintf("b-%d", i))
-		change(&e)
-		tally(t, open(), now, e)
-	}
-	row := func(tenant, model, target string, n int64) ledger.Total {
-		return ledger.Total{
-			Day: "2026-11-24", Tenant: tenant, Model: model, Target: target,
-			Attempts: n, InputTokens: 3 * n, OutputTokens: 2 * n, Money: catalog.Money(7 * n),
-		}
-	}
-	before, shop := row("search", "gpt-4/turbo", "main", 1), row("shop", "gpt-4/turbo", "main", 1)
-	before.Day, shop.Attempts = "2026-11-23", 2
-	today := []ledger.Total{
-		row("search", "a", "main", 1), row("search", "gpt-4/turbo", "main", 3), row("search", "gpt-4/turbo", "other", 1), shop,
-	}
-	totals(t, open(), now, now, today...)
-	totals(t, open(), midnight, midnight.Add(24*time.Hour-1), today...)
-	totals(t, open(), now.AddDate(0, 0, -30), now.AddDate(0, 0, 30), append([]ledger.Total{before}, today...)...)
-	totals(t, open(), now.AddDate(0, 0, -1), now.AddDate(0, 0, -1), before)
-	totals(t, open(), now.AddDate(0, 0, 1), now.AddDate(0, 0, 9))
-	totals(t, open(), now, now.AddDate(0, 0, -1))
-}
-
-func countedOnce(t *testing.T, open func() ledger.Store) {
-	midnight := now.Truncate(24*time.Hour).AddDate(0, 0, 1)
-	e := entry("a-1")
-	tally(t, open(), midnight.Add(-time.Second), e)
-	tally(t, open(), midnight.Add(-time.Second), e)
-	e.Tenant, e.Money = "shop", 9
-	tally(t, open(), midnight.Add(time.Second), e)
-	totals(t, open(), now, midnight, ledger.Total{
-		Day: "2026-11-24", Tenant: "search", Model: "gpt-4/turbo", Target: "main", Attempts: 1, InputTokens: 3, OutputTokens: 2, Money: 7,
-	})
-}
-
-func allCounted(t *testing.T, open func() ledger.Store) {
-	const attempts = 100
-	stores := []ledger.Store{open(), open(), open(), open()}
-	var wg sync.WaitGroup
-	for n := range 2 * attempts { // each twice
-		wg.Go(func() { tally(t, stores[n%len(stores)], now, entry(fmt.Sprintf("a-%d", n/2))) })
-	}
-	wg.Wait()
-	totals(t, open(), now, now, ledger.Total{
-		Day: "2026-11-24", Tenant: "search", Model: "gpt-4/turbo", Target: "main",
-		Attempts: attempts, InputTokens: 3 * attempts, OutputTokens: 2 * attempts, Money: 7 * attempts,
-	})
-}
-
-func namesBounded(t *testing.T, open func() ledger.Store) {
-	s := open()
-	for what, change := range map[string]func(*ledger.Entry){
-		"no tenant":         func(e *ledger.Entry) { e.Tenant = "" },
-		"no id":             func(e *ledger.Entry) { e.ID = "" },
-		"a model of spaces": func(e *ledger.Entry) { e.Model = "gpt 4" },
-		"a long target":     func(e *ledger.Entry) { e.Target = fmt.Sprintf("%0129d", 0) },
-		"a negative amount": func(e *ledger.Entry) { e.Money = -1 },
-		"letters from afar": func(e *ledger.Entry) { e.Tenant = "é" },
-	} {
-		e := entry("a-1")
-		change(&e)
-		if err := s.Count(t.Context(), now, e); err == nil {
-			t.Errorf("%s: no error", what)
-		}
-	}
-	totals(t, s, now, now)
-}
-
-func tooManyDays(t *testing.T, open func() ledger.Store) {
-	s := open()
-	totals(t, s, now.AddDate(0, 0, -ledger.KeptDays), now)
-	if got, err := s.Totals(t.Context(), now.AddDate(0, 0, -ledger.KeptDays-1), now); err == nil {
-		t.Errorf("totals of more: %v", got)
 	}
 }

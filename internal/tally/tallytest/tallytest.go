@@ -161,6 +161,22 @@ func samples(t *testing.T, s tally.Store) {
 	}
 	expect(3, 3)
 	expect(9, 4)
+	leave(t, s, "a")
+	enter(t, s, "a", 4, now, later, tally.Entered)
+	leave(t, s, "b")
+	in = []string{"a", "c", "d"}
+	expect(9, 3)
+	told := map[string]bool{}
+	for i := 0; len(told) < len(in); i++ {
+		if i == 1000 { // by chance it is once in 10^176
+			t.Fatalf("it told of %v in %d samples", told, i)
+		}
+		one, err := s.Sample(t.Context(), "tenant", 1)
+		if err != nil || len(one) != 1 {
+			t.Fatalf("a sample of one is %v, %v", one, err)
+		}
+		told[one[0]] = true
+	}
 }
 
 func manyAtOnce(t *testing.T, s tally.Store) {

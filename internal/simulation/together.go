@@ -7,24 +7,39 @@ import (
 
 	"baton.dev/baton/internal/answers"
 	"baton.dev/baton/internal/bulkhead"
-	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/health"
 	"baton.dev/baton/internal/lease"
 	"baton.dev/baton/internal/ledger"
+	"baton.dev/baton/internal/limit"
+	"baton.dev/baton/internal/shared"
+	"baton.dev/baton/internal/tally"
 )
 
-// shared is what processes share beside the transport and the results. In production it is in Redis, which may be away.
-type shared struct {
+// common is what processes share beside the transport and the results. In production it is in Redis, which may be away.
+type common struct {
 	leases  *lease.Memory
 	places  *bulkhead.Memory
 	health  *health.Memory
 	answers *answers.Memory
 	ledger  *ledger.Memory
+	limits  *limit.Memory
+	tally   *tally.Memory
 	away    time.Time // until then
 }
 
-func newShared() *shared {
-	return &shared{lease.NewMemory(), bulkhead.NewMemory(), health.NewMemory(), answers.NewMemory(), ledger.NewMemory(), time.Time{}}
+func newCommon() *common {
+	return &common{
+		leases: lease.NewMemory(), places: bulkhead.NewMemory(), health: health.NewMemory(), answers: answers.NewMemory(),
+		ledger: ledger.NewMemory(), limits: limit.NewMemory(), tally: tally.NewMemory(),
+	}
+}
+
+// stores returns the stores of all of it, as a process sees them.
+func (p *process) stores() shared.Stores {
+	return shared.Stores{
+		Leases: leases{p}, Places: places{p}, Health: records{p}, Answers: kept{p}, Ledger: accounts{by: p}, Limits: limits{p},
+		Tally: tallies{p},
+	}
 }
 
 var errAway = errors.New("simulation: what is shared is away")
@@ -35,7 +50,7 @@ func share[T any](ctx context.Context, by *process, step, about string, do func(
 	w := by.world
 	var result T
 	err := w.await(ctx, &effect{by: by, kind: Share, subject: step + " " + about, do: func() (err error) {
-		if time.Now().Before(w.shared.away) {
+		if time.Now().Before(w.common.away) {
 			w.notef("away")
 			return errAway
 		}
@@ -61,7 +76,7 @@ type leases struct{ by *process }
 func (l leases) Acquire(ctx context.Context, key string, now time.Time, ttl time.Duration) (lease.Grant, error) {
 	w := l.by.world
 	return share(ctx, l.by, "acquire", key, func() (lease.Grant, error) {
-		g, err := w.shared.leases.Acquire(ctx, key, now, ttl)
+		g, err := w.common.leases.Acquire(ctx, key, now, ttl)
 		l.by.tokens[key] = g.Token
 		switch {
 		case g.Outcome != nil:
@@ -76,7 +91,7 @@ func (l leases) Acquire(ctx context.Context, key string, now time.Time, ttl time
 func (l leases) Renew(ctx context.Context, key string, token int64, now time.Time, ttl time.Duration) (bool, error) {
 	w := l.by.world
 	ours, err := share(ctx, l.by, "renew", key, func() (bool, error) {
-		ours, err := w.shared.leases.Renew(ctx, key, token, now, ttl)
+		ours, err := w.common.leases.Renew(ctx, key, token, now, ttl)
 		if !ours {
 			w.notef("was lost")
 		}
@@ -95,7 +110,7 @@ func (l leases) Finish(
 ) (bool, error) {
 	w := l.by.world
 	return share(ctx, l.by, "finish", key, func() (bool, error) {
-		ok, err := w.shared.leases.Finish(ctx, key, token, now, outcome, keep)
+		ok, err := w.common.leases.Finish(ctx, key, token, now, outcome, keep)
 		if !ok {
 			w.notef("was lost")
 		}
@@ -106,10 +121,10 @@ func (l leases) Finish(
 // places is [bulkhead.Store] as a process sees it.
 type places struct{ by *process }
 
-func (p places) Enter(ctx context.Context, target, id string, limit int, now time.Time, ttl time.Duration) (bool, error) {
+func (p places) Enter(ctx context.Context, target, id string, most int, now time.Time, ttl time.Duration) (bool, error) {
 	w := p.by.world
 	return share(ctx, p.by, "enter "+target, id, func() (bool, error) {
-		ok, err := w.shared.places.Enter(ctx, target, id, limit, now, ttl)
+		ok, err := w.common.places.Enter(ctx, target, id, most, now, ttl)
 		if !ok {
 			w.notef("is full")
 		}
@@ -119,14 +134,14 @@ func (p places) Enter(ctx context.Context, target, id string, limit int, now tim
 
 func (p places) Stay(ctx context.Context, target, id string, now time.Time, ttl time.Duration) error {
 	_, err := share(ctx, p.by, "stay "+target, id, func() (struct{}, error) {
-		return done(p.by.world.shared.places.Stay(ctx, target, id, now, ttl))
+		return done(p.by.world.common.places.Stay(ctx, target, id, now, ttl))
 	})
 	return err
 }
 
 func (p places) Leave(ctx context.Context, target, id string) error {
 	_, err := share(ctx, p.by, "leave "+target, id, func() (struct{}, error) {
-		return done(p.by.world.shared.places.Leave(ctx, target, id))
+		return done(p.by.world.common.places.Leave(ctx, target, id))
 	})
 	return err
 }
@@ -136,25 +151,25 @@ type records struct{ by *process }
 
 func (r records) Read(ctx context.Context, targets []string, now time.Time) ([][]byte, error) {
 	return share(ctx, r.by, "read", "health", func() ([][]byte, error) {
-		return r.by.world.shared.health.Read(ctx, targets, now)
+		return r.by.world.common.health.Read(ctx, targets, now)
 	})
 }
 
 func (r records) Swap(ctx context.Context, changes []health.Change, now time.Time, ttl time.Duration) ([][]byte, error) {
 	return share(ctx, r.by, "swap", "health", func() ([][]byte, error) {
-		return r.by.world.shared.health.Swap(ctx, changes, now, ttl)
+		return r.by.world.common.health.Swap(ctx, changes, now, ttl)
 	})
 }
 
 func (r records) Probe(ctx context.Context, target, holder string, now time.Time, ttl time.Duration) (bool, error) {
 	return share(ctx, r.by, "probe", target, func() (bool, error) {
-		return r.by.world.shared.health.Probe(ctx, target, holder, now, ttl)
+		return r.by.world.common.health.Probe(ctx, target, holder, now, ttl)
 	})
 }
 
 func (r records) Release(ctx context.Context, target, holder string) error {
 	_, err := share(ctx, r.by, "release", target, func() (struct{}, error) {
-		return done(r.by.world.shared.health.Release(ctx, target, holder))
+		return done(r.by.world.common.health.Release(ctx, target, holder))
 	})
 	return err
 }
@@ -163,12 +178,12 @@ func (r records) Release(ctx context.Context, target, holder string) error {
 type kept struct{ by *process }
 
 func (k kept) Get(ctx context.Context, key string) ([]byte, error) {
-	return share(ctx, k.by, "get", key, func() ([]byte, error) { return k.by.world.shared.answers.Get(ctx, key) })
+	return share(ctx, k.by, "get", key, func() ([]byte, error) { return k.by.world.common.answers.Get(ctx, key) })
 }
 
 func (k kept) Put(ctx context.Context, key string, value []byte, now time.Time, ttl time.Duration) error {
 	_, err := share(ctx, k.by, "put", key, func() (struct{}, error) {
-		return done(k.by.world.shared.answers.Put(ctx, key, value, now, ttl))
+		return done(k.by.world.common.answers.Put(ctx, key, value, now, ttl))
 	})
 	return err
 }
@@ -176,51 +191,29 @@ func (k kept) Put(ctx context.Context, key string, value []byte, now time.Time, 
 func (k kept) Lead(ctx context.Context, key, holder string, now time.Time, ttl time.Duration) (string, error) {
 	w := k.by.world
 	return share(ctx, k.by, "lead", key, func() (string, error) {
-		leader, err := w.shared.answers.Lead(ctx, key, holder, now, ttl)
+		leader, err := w.common.answers.Lead(ctx, key, holder, now, ttl)
 		w.notef("%s leads", leader)
 		return leader, err
 	})
 }
 
+func (k kept) Widen(ctx context.Context, key, holder string, width int, now time.Time, ttl time.Duration) error {
+	w := k.by.world
+	_, err := share(ctx, k.by, "widen", key, func() (struct{}, error) {
+		w.notef("for %s, to %d", holder, width)
+		w.landed[holder] = true
+		if q := w.requests[holder]; q != nil {
+			w.widened[w.question(holder, q.asked())] = true
+		}
+		return done(w.common.answers.Widen(ctx, key, holder, width, now, ttl))
+	})
+	return err
+}
+
 func (k kept) Land(ctx context.Context, key, holder string) error {
 	_, err := share(ctx, k.by, "land", key, func() (struct{}, error) {
-		return done(k.by.world.shared.answers.Land(ctx, key, holder))
-	})
-	return err
-}
-
-// accounts is [ledger.Store] as far as attempts need it, as a process sees it.
-type accounts struct{ by *process }
-
-func (a accounts) Reserve(
-	ctx context.Context, account, id string, amount, budget catalog.Money, now, expires time.Time,
-) (bool, error) {
-	w := a.by.world
-	return share(ctx, a.by, "reserve", id, func() (bool, error) {
-		ok, err := w.shared.ledger.Reserve(ctx, account, id, amount, budget, now, expires)
-		w.notef("%d of %d: %t", amount, budget, ok)
-		w.isWithinBudget(account, budget, id)
-		return ok, err
-	})
-}
-
-func (a accounts) Settle(ctx context.Context, account, id string, amount catalog.Money, now time.Time) error {
-	_, err := share(ctx, a.by, "settle", id, func() (struct{}, error) {
-		return done(a.by.world.shared.ledger.Settle(ctx, account, id, amount, now))
-	})
-	return err
-}
-
-func (a accounts) Release(ctx context.Context, account, id string) error {
-	_, err := share(ctx, a.by, "release", id, func() (struct{}, error) {
-		return done(a.by.world.shared.ledger.Release(ctx, account, id))
-	})
-	return err
-}
-
-func (a accounts) Count(ctx context.Context, now time.Time, e ledger.Entry) error {
-	_, err := share(ctx, a.by, "count", e.ID, func() (struct{}, error) {
-		return done(a.by.world.shared.ledger.Count(ctx, now, e))
+		k.by.world.landed[holder] = true
+		return done(k.by.world.common.answers.Land(ctx, key, holder))
 	})
 	return err
 }
