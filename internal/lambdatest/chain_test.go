@@ -134,7 +134,7 @@ func TestTheChainOnLambdaLosesNothing(t *testing.T) {
 	s := deploy(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	// The first batches of schedule have events in them that the queues refuse once, and others.
+	// The first batches of schedule have events in them that the queues refuse for a while, and others.
 	s.ledger.load(ctx, "m", 2*marks, 1)
 	for id := range s.ledger.accounts() {
 		s.refusing.mark(id)

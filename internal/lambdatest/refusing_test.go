@@ -11,16 +11,17 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
-// refusing is a proxy to an SQS server, which refuses to store each event of the marked messages once, and lets everything
-// else pass, also what is sent in the same request.
+// refusing is a proxy to an SQS server, which refuses to store events of the marked messages for longer than an invocation
+// lasts, and lets everything else pass, also what is sent in the same request.
 type refusing struct {
 	url  string
 	next http.Handler
 
 	mu     sync.Mutex
-	marked map[string]bool // message ids
+	marked map[string]time.Time // by message id, when it was refused first; zero: not yet
 }
 
 func newRefusing(t *testing.T, root string) *refusing {
@@ -31,7 +32,7 @@ func newRefusing(t *testing.T, root string) *refusing {
 	}
 	q := &refusing{
 		next:   &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }},
-		marked: map[string]bool{},
+		marked: map[string]time.Time{},
 	}
 	server := httptest.NewServer(q)
 	t.Cleanup(server.Close)
@@ -43,18 +44,22 @@ func newRefusing(t *testing.T, root string) *refusing {
 func (q *refusing) mark(id string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.marked[id] = true
+	q.marked[id] = time.Time{}
 }
 
-// refuses reports whether the entry is of a marked message, which is marked no more after that.
+// refuses reports whether the entry is of a message that is marked and not yet refused for long enough.
 func (q *refusing) refuses(entry []byte) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for id := range q.marked {
-		if bytes.Contains(entry, []byte(id)) {
-			delete(q.marked, id)
-			return true
+	for id, first := range q.marked {
+		if !bytes.Contains(entry, []byte(id)) {
+			continue
 		}
+		if first.IsZero() {
+			first = time.Now()
+			q.marked[id] = first
+		}
+		return time.Since(first) < functionTimeout
 	}
 	return false
 }
