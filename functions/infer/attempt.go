@@ -65,10 +65,7 @@ func (f *function) attempt(ctx context.Context, in events.Event, req events.Requ
 		bill.release(ctx) // the client knows no such target: nothing was called
 		return f.refuse(ctx, in, failure), nil
 	}
-	usage := answer.Usage
-	if failure != nil && failure.Usage != nil {
-		usage = failure.Usage
-	}
+	usage := taken(answer, failure)
 	bill.settle(ctx, usage, failure)
 	told := Attempt{Target: target.Name, Latency: end.Sub(start), Usage: usage}
 	if failure != nil {
@@ -95,6 +92,14 @@ func (f *function) completed(in events.Event, req events.Request, a model.Answer
 func answered(e *model.Error, a model.Answer) *model.Error {
 	e.Sent, e.Usage = true, a.Usage
 	return e
+}
+
+// taken returns what the server says that a call took, whether its answer was of use or not.
+func taken(a model.Answer, failure *model.Error) *events.Usage {
+	if failure != nil {
+		return failure.Usage
+	}
+	return a.Usage
 }
 
 // admit gets the attempt to the target: past its breaker, and into a place. The breaker is asked again after a wait for a

@@ -53,8 +53,12 @@ func (f *function) shadow(ctx context.Context, in events.Event, req events.Reque
 	}
 	f.report(target, failure, probe, took)
 	probe = false
-	f.bill(in, execution(in, start.UnixMicro()), target, shadows).settle(ctx, answer.Usage, failure)
-	told := Attempt{Target: target.Name, Shadow: true, Latency: took, Usage: answer.Usage}
+	if failure != nil && !events.Begun(failure.Code) {
+		return nil // nothing was called
+	}
+	usage := taken(answer, failure)
+	f.bill(in, execution(in, start.UnixMicro()), target, shadows).settle(ctx, usage, failure)
+	told := Attempt{Target: target.Name, Shadow: true, Latency: took, Usage: usage}
 	if failure != nil {
 		told.Code = failure.Code
 		f.Log.LogAttrs(ctx, slog.LevelInfo, "shadow attempt failed", slog.String("id", in.ID), slog.String("code", failure.Code))

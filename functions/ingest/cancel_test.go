@@ -89,9 +89,7 @@ func TestACancelThatIsOvertakenSaysByWhat(t *testing.T) {
 			t.Parallel()
 			cells := results.NewMemory()
 			other := results.New(cells)
-			told := 0
 			f := setup(t, func(c *ingest.Config) {
-				c.OnCancel = func(context.Context, string) { told++ }
 				c.Results = results.New(&overtaken{cells, func(id string) {
 					b := results.Beginning{Canceled: want == events.StatusCanceled, Run: "r", At: time.Now()}
 					if _, err := other.Begin(context.Background(), id, b); err != nil {
@@ -104,38 +102,6 @@ func TestACancelThatIsOvertakenSaysByWhat(t *testing.T) {
 			if got := a.receipt(t).Status; a.status != http.StatusOK || got != want {
 				t.Errorf("answered %s, want %s", a, want)
 			}
-			if canceled := want == events.StatusCanceled; canceled != (told == 1) {
-				t.Errorf("told %d times", told)
-			}
 		})
-	}
-}
-
-func TestACancelIsToldToWhoeverWaitsForTheRequest(t *testing.T) {
-	t.Parallel()
-	var mu sync.Mutex
-	told := map[string]int{}
-	f := setup(t, func(c *ingest.Config) {
-		c.OnCancel = func(ctx context.Context, messageID string) {
-			mu.Lock()
-			defer mu.Unlock()
-			if ctx.Err() != nil {
-				t.Errorf("told too late: %v", ctx.Err())
-			}
-			told[messageID]++
-		}
-	})
-	canceled, running, ended := f.accepted(t, good), f.accepted(t, good), f.accepted(t, good)
-	if _, err := f.store.Begin(t.Context(), running.MessageID, results.Beginning{At: time.Now()}); err != nil {
-		t.Fatal(err)
-	}
-	f.end(t, ended.MessageID, events.StatusCompleted)
-	for _, r := range []receipt{canceled, running, ended, canceled} {
-		if a := f.do(t, http.MethodDelete, "/v1/inferences/"+r.MessageID, ""); a.status != http.StatusOK {
-			t.Errorf("answered %s", a)
-		}
-	}
-	if told[canceled.MessageID] != 2 || len(told) != 1 {
-		t.Errorf("told %v, want twice of %s", told, canceled.MessageID)
 	}
 }

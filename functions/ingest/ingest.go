@@ -55,9 +55,6 @@ type Config struct {
 	// CacheKey names what determines the answer to a valid request: equal keys, equal answers. It is called for models that
 	// keep answers, unless the caller wants a fresh one. Nil: no answer is kept.
 	CacheKey func(tenant string, m *catalog.Model, r events.Request) string
-	// OnCancel is called after a request was canceled, and again when it is canceled again: others may wait for it. Nil:
-	// nobody does.
-	OnCancel func(ctx context.Context, messageID string)
 	// Ready returns an error while requests cannot be stored; /readyz then answers 503. Nil: always ready.
 	Ready func(context.Context) error
 	// Drain is done when the server is to stop: who waits for a result is answered at once with where the request stands,

@@ -62,16 +62,12 @@ func (s *Server) deleteRequest(x *exchange, r *http.Request) *problem.Problem {
 	return nil
 }
 
-// canceled tells those who count on the request that it was canceled: again each time, since the time before may have been
-// cut short.
+// canceled counts a canceled request no more: again each time, since the time before may have been cut short.
 func (s *Server) canceled(ctx context.Context, x *exchange) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
 	if s.cfg.Tally != nil {
 		s.cfg.Tally.Leave(ctx, x.tenant, x.messageID)
-	}
-	if s.cfg.OnCancel != nil {
-		s.cfg.OnCancel(ctx, x.messageID)
 	}
 }
 

@@ -17,6 +17,7 @@ type inferPool struct {
 	handler hop.Handler
 	serving map[string]*served
 	workers sync.WaitGroup
+	blind   bool // the transport could not tell what waits, the last time
 }
 
 // served is a target's worker, and how many calls it makes at once.
@@ -59,7 +60,9 @@ func (p *inferPool) depths(ctx context.Context) map[events.Lane]int {
 		return nil
 	}
 	depths, err := bus.Depths(ctx)
-	if err != nil && ctx.Err() == nil {
+	was := p.blind
+	p.blind = err != nil
+	if p.blind && !was && ctx.Err() == nil {
 		p.chain.Log.Warn("lanes of earlier targets, and of tenants that wait apart, are not known", "error", err)
 	}
 	return depths
