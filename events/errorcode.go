@@ -14,6 +14,9 @@ const (
 	CodeUnknownModel    = "unknown_model"     // the target does not have the model
 	CodeUnusableOutput  = "unusable_output"   // the model answered, but with nothing that can be kept
 	CodeOutputTooLarge  = "output_too_large"  // the answer is over the limit
+	CodeUnsupported     = "unsupported"       // the target cannot do what is asked, such as take images: another may
+	CodeDataMissing     = "data_missing"      // a part of the request is not in the object store, or no longer
+	CodeDataAltered     = "data_altered"      // a part of the request is not what was accepted
 	CodeTargetGone      = "target_gone"       // the configuration no longer has the target
 	CodeNoTarget        = "no_target"         // the model has no target that could be tried
 	CodeAttemptsSpent   = "attempts_spent"    // every allowed attempt failed
@@ -27,7 +30,7 @@ const (
 // Begun reports whether an attempt that failed with the code was begun: whether a model was called.
 func Begun(code string) bool {
 	switch code {
-	case CodeExpired, CodeTargetGone, CodeBreakerOpen, CodeBudgetSpent:
+	case CodeExpired, CodeTargetGone, CodeBreakerOpen, CodeBudgetSpent, CodeUnsupported, CodeDataMissing, CodeDataAltered:
 		return false
 	default:
 		return true
@@ -36,5 +39,10 @@ func Begun(code string) bool {
 
 // CallersFault reports whether the code means that the request itself is refused, so that no other target would do.
 func CallersFault(code string) bool {
-	return code == CodeInvalidRequest || code == CodeContentRefused
+	switch code {
+	case CodeInvalidRequest, CodeContentRefused, CodeDataMissing, CodeDataAltered:
+		return true
+	default:
+		return false
+	}
 }

@@ -69,6 +69,21 @@ type Event struct {
 
 	// Apart says that a scheduled event waits in its tenant's own lane, since the target's lane is crowded.
 	Apart bool
+	// Stream says that the caller wants the answer while it is made, beside the chain.
+	Stream bool
+	// Parts is how many objects are kept for the request, by their numbers from 0: parts that were taken out of it, and the
+	// last may be the request itself. They are removed after the terminal event.
+	Parts int
+	// PartsID is where they are kept.
+	PartsID string
+	// DataRef is where the data is, if it is not in the event: a claim check (the CloudEvents extension dataref). DataDigest
+	// is the data's SHA-256 in hex, and RequestID the caller's id of the request, which a result needs though the data be lost.
+	DataRef, DataDigest, RequestID string
+	// Callbacks is who else is told what becomes of the request, as [EncodeCallbacks] writes them.
+	Callbacks string
+	// Subscriber marks the copy of an event that callback delivers to one receiver of several, by its number from 1.
+	Subscriber int
+
 	// Shadow marks a copy of a scheduled event that goes to a target only to see how it does: it is called once, its result is
 	// dropped, and nothing follows from it.
 	Shadow bool

@@ -154,7 +154,8 @@ func TestAttributesAreReadAsTheyAreWritten(t *testing.T) {
 	want := requested().Again(at)
 	want.Target, want.Tried, want.Attempt, want.ErrorCode = "a", []string{"b", "a"}, 2, events.CodeTimeout
 	want.TraceParent, want.TraceState, want.CacheKey, want.CausationID, want.Hops, want.Begun = "p", "s", "c", "x", 9, 1
-	want.Apart, want.Shadow = true, true
+	want.Apart, want.Shadow, want.Stream, want.Parts, want.PartsID, want.Subscriber = true, true, true, 2, "i", 1
+	want.DataRef, want.DataDigest, want.RequestID, want.Callbacks = "r", "d", "q", "failed=https://a.example"
 	want.Extra = map[string]any{"a": "é", "b": true, "c": int32(-1)}
 	want = want.AsDead(events.DeadLetter{Hop: events.Infer, Reason: events.ReasonGone, Detail: "d", Time: at})
 	for name, value := range map[string]func(any) any{

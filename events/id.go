@@ -51,6 +51,7 @@ func New(tenant string, r Request, priority Priority, body []byte, now, deadline
 		ID: eventID(id, Requested, 0), Source: source(Ingest), Type: Requested, Subject: id, Time: now,
 		DataContentType: JSON, DataSchema: SchemaURI,
 		Tenant: tenant, Priority: priority, Model: r.ModelID, CallbackURL: r.CallbackURL,
+		Stream: r.Stream, Callbacks: EncodeCallbacks(r.Callbacks),
 		Accepted: now, Run: strconv.FormatInt(now.UnixNano(), 36), Expiry: deadline, CorrelationID: id, Data: body,
 	}
 }
@@ -71,6 +72,7 @@ func (e Event) Next(hop Hop, t Type, attempt int, now time.Time) Event {
 	next.Dead, next.Apart, next.Shadow = nil, false, false
 	if t == Completed || t == Failed {
 		next.DataSchema = ResultSchemaURI
+		next.DataRef, next.DataDigest, next.RequestID = "", "", "" // the data is the result, and is here
 	}
 	return next
 }

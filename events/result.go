@@ -29,7 +29,9 @@ type Result struct {
 	ModelID      string            `json:"model_id"`
 	Target       string            `json:"target,omitempty"`
 	Output       string            `json:"output,omitempty"`
-	Message      json.RawMessage   `json:"message,omitempty"` // the assistant's message as OpenAI shapes it
+	Message      json.RawMessage   `json:"message,omitempty"`    // the assistant's message as OpenAI shapes it
+	Choices      json.RawMessage   `json:"choices,omitempty"`    // all of them as the server wrote them, where one message does not say it all
+	Embeddings   json.RawMessage   `json:"embeddings,omitempty"` // the data of an embeddings answer, as OpenAI shapes it
 	FinishReason string            `json:"finish_reason,omitempty"`
 	Usage        *Usage            `json:"usage,omitempty"`
 	Cached       bool              `json:"cached"`
@@ -69,6 +71,9 @@ type Usage struct {
 	PromptTokens     int `json:"prompt_tokens"`
 	CompletionTokens int `json:"completion_tokens"`
 	TotalTokens      int `json:"total_tokens"`
+
+	PromptDetails     json.RawMessage `json:"prompt_tokens_details,omitempty"`
+	CompletionDetails json.RawMessage `json:"completion_tokens_details,omitempty"`
 }
 
 // ResultError is why a request failed. Code is one of the error codes of this package.

@@ -75,6 +75,9 @@ func (e Event) Lane() (Lane, error) {
 		return Lane{Hop: Dead}, nil
 	}
 	hop, ok := e.Type.Takes()
+	if ok && e.Subscriber > 0 {
+		hop = Callback
+	}
 	if !ok {
 		return Lane{}, fmt.Errorf("events: no hop takes type %q", e.Type)
 	}

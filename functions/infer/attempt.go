@@ -12,11 +12,13 @@ import (
 	"baton.dev/baton/internal/health"
 	"baton.dev/baton/internal/hop"
 	"baton.dev/baton/internal/model"
+	"baton.dev/baton/internal/tokens"
 )
 
 // attempt makes the attempt and returns how it ended; nil if the request is over. An error says that it was not decided: the
 // process ends, the lease is lost, or something on this side is away.
-func (f *function) attempt(ctx context.Context, in events.Event, req events.Request, execution string) (*outcome, error) {
+func (f *function) attempt(ctx context.Context, in events.Event, req events.Request, token int64) (*outcome, error) {
+	execution := execution(in, token)
 	target, _, ok := f.Catalog().Target(in.Target)
 	if !ok {
 		return f.refuse(ctx, in, model.NewError(events.CodeTargetGone, nil)), nil
@@ -42,10 +44,7 @@ func (f *function) attempt(ctx context.Context, in events.Event, req events.Requ
 		bill.release(ctx)
 		return f.refuse(ctx, in, model.NewError(events.CodeExpired, nil)), nil
 	}
-	answer, err := f.Models.Call(ctx, model.Call{
-		Target: target, Request: req, ID: in.ID,
-		TraceParent: in.TraceParent, TraceState: in.TraceState, Expiry: in.Expiry,
-	})
+	answer, err := f.Models.Call(ctx, f.call(in, req, target, token))
 	end := f.Now()
 	failure, failed := errors.AsType[*model.Error](err)
 	if err != nil && (ctx.Err() != nil || !failed) {
@@ -74,6 +73,25 @@ func (f *function) attempt(ctx context.Context, in events.Event, req events.Requ
 	}
 	f.Observe(told)
 	return o, nil
+}
+
+// call returns the call of the attempt.
+func (f *function) call(in events.Event, req events.Request, t *catalog.Target, token int64) model.Call {
+	call := model.Call{
+		Target: t, Request: req, ID: in.ID,
+		TraceParent: in.TraceParent, TraceState: in.TraceState, Expiry: in.Expiry,
+	}
+	if f.Expand != nil {
+		call.Expand = f.Expand(in)
+	}
+	if in.Stream && f.Tokens != nil {
+		id := tokens.ID{Attempt: in.Attempt, Token: token}
+		call.Delta = func(d model.Delta) {
+			f.Tokens.Send(in.Subject, tokens.Piece{ID: id, Text: d.Text, Choices: d.Choices})
+			id.N++
+		}
+	}
+	return call
 }
 
 // completed returns the outcome of a call that was answered, or why it is none.

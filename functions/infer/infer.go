@@ -34,6 +34,7 @@ import (
 	"baton.dev/baton/internal/lease"
 	"baton.dev/baton/internal/model"
 	"baton.dev/baton/internal/results"
+	"baton.dev/baton/internal/tokens"
 )
 
 // Models calls models.
@@ -78,6 +79,10 @@ type Config struct {
 	CacheKey func(tenant string, m *catalog.Model, r events.Request) string
 	// Ledger keeps budgets and what attempts cost; nil: nothing is counted. A [*ledger.Memory] is one.
 	Ledger Ledger
+	// Tokens takes the pieces of answers that are wanted while they are made; nil: nobody gets them.
+	Tokens Tokens
+	// Expand returns what puts back into the request of an event what was taken out of it; nil: nothing ever is.
+	Expand func(in events.Event) func(context.Context, *catalog.Target, json.RawMessage) (model.Body, error)
 	// Observe, if set, is told how each attempt ended that was begun.
 	Observe func(Attempt)
 
@@ -100,6 +105,11 @@ type Health interface {
 // Places is where a place at a target is taken. Enter waits for one until ctx is done, whose error it then returns.
 type Places interface {
 	Enter(ctx context.Context, target, id string, limit int) (leave func(), err error)
+}
+
+// Tokens takes a piece of the answer to a request, and does not wait. A [tokens.Relay] is one.
+type Tokens interface {
+	Send(messageID string, p tokens.Piece)
 }
 
 // Attempt is one that was begun, and how it ended.

@@ -40,7 +40,7 @@ func (f *function) once(ctx context.Context, in events.Event, req events.Request
 	// What is decided is handed in though the process drains: it may have been paid for.
 	finish := func(o []byte) (bool, error) { return held.Finish(context.WithoutCancel(ctx), o) }
 
-	o, err := f.attempt(held.Context(), in, req, execution(in, grant.Token))
+	o, err := f.attempt(held.Context(), in, req, grant.Token)
 	if err != nil || o == nil {
 		lost := errors.Is(context.Cause(held.Context()), lease.ErrLost)
 		if _, finishErr := finish(nil); finishErr != nil { // then it runs out

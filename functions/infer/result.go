@@ -17,6 +17,8 @@ func result(in events.Event, req events.Request, a model.Answer, start, end time
 		Target:       in.Target,
 		Output:       a.Output,
 		Message:      a.Message,
+		Choices:      a.Choices,
+		Embeddings:   a.Embeddings,
 		FinishReason: a.FinishReason,
 		Usage:        a.Usage,
 		Attempts:     in.Begun + 1,

@@ -27,10 +27,10 @@ const (
 	maxDeadline     = 24 * time.Hour
 )
 
-// receipt is what the caller of an accepted request is told.
-type receipt struct{ messageID, requestID string }
+// Receipt is what the caller of an accepted request is told.
+type Receipt struct{ MessageID, RequestID string }
 
-// submit takes in one request. The steps are in this order, and this is what a crash (or a lost answer) means:
+// Submit takes in one request, and says in c which message it is once that is known. The steps are in this order, and this is what a crash (or a lost answer) means:
 //
 //	check, refused     nothing is written yet: the caller repeats, and it is the first time again
 //	(1) tally          enters the message id, where the tenant has a bound of what is queued.
@@ -49,46 +49,46 @@ type receipt struct{ messageID, requestID string }
 //	                   by a cancel; a crash between the two leaves it to the tally itself, which looks when it is full.
 //
 // The other order would let an event run, and end, that nothing can be polled of, and two bodies under one id both run.
-func (s *Server) submit(ctx context.Context, x *exchange, sub submission) (receipt, *problem.Problem) {
-	doc, req, p := s.check(x, sub)
+func (s *Server) Submit(ctx context.Context, c *Caller, sub Submission) (Receipt, *problem.Problem) {
+	doc, req, p := s.check(c, sub)
 	if p != nil {
-		return receipt{}, p
+		return Receipt{}, p
 	}
 	given := req.RequestID != ""
-	body := sub.body
+	body := sub.Body
 	if !given {
-		if req.RequestID = sub.fallbackID; req.RequestID == "" {
+		if req.RequestID = sub.FallbackID; req.RequestID == "" {
 			req.RequestID = s.cfg.NewID()
 		}
 		body = withRequestID(body, req.RequestID)
 	}
-	rc := receipt{requestID: req.RequestID}
+	rc := Receipt{RequestID: req.RequestID}
 	// A UUID is the same in either case (RFC 9562, section 4), so the message is too.
 	req.RequestID = strings.ToLower(req.RequestID)
-	rc.messageID = events.MessageID(x.tenant.Name, req.RequestID)
-	x.messageID = rc.messageID
+	rc.MessageID = events.MessageID(c.Tenant.Name, req.RequestID)
+	c.MessageID = rc.MessageID
 
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	now := s.now()
-	e := events.New(x.tenant.Name, req, x.priority(req, sub), body, now, s.deadline(x, req, sub, now))
-	entry, p := s.admit(ctx, x, rc.messageID, e)
+	e := events.New(c.Tenant.Name, req, c.priority(req, sub), body, now, s.deadline(c, req, sub, now))
+	entry, p := s.admit(ctx, c, rc.MessageID, e)
 	if p != nil {
-		return receipt{}, p
+		return Receipt{}, p
 	}
 	first, stands, p := s.accept(ctx, rc, results.Acceptance{
-		Tenant: x.tenant.Name, RequestID: rc.requestID, Model: req.ModelID,
+		Tenant: c.Tenant.Name, RequestID: rc.RequestID, Model: req.ModelID,
 		Digest: hex.EncodeToString(doc.digest[:]), AcceptedAt: now,
 	})
 	if p == nil && stands == events.StatusQueued {
-		e.Accepted, e.Expiry = first, s.deadline(x, req, sub, first)
-		e.TraceParent, e.TraceState, e.Extra = sub.traceParent, sub.traceState, sub.extra
-		e.CacheKey = s.cacheKey(x, sub, e)
+		e.Accepted, e.Expiry = first, s.deadline(c, req, sub, first)
+		e.TraceParent, e.TraceState, e.Extra = sub.TraceParent, sub.TraceState, sub.Extra
+		e.CacheKey = s.cacheKey(c, sub, e)
 		p = s.publish(ctx, e)
 	}
-	s.uncount(ctx, x, rc.messageID, entry, p, stands)
+	s.uncount(ctx, c, rc.MessageID, entry, p, stands)
 	if p != nil {
-		return receipt{}, reusedBy(p, given, sub.at)
+		return Receipt{}, reusedBy(p, given, sub.at)
 	}
 	return rc, nil
 }
@@ -96,11 +96,11 @@ func (s *Server) submit(ctx context.Context, x *exchange, sub submission) (recei
 // accept writes the acceptance, or finds what was accepted before. It returns when the request was first accepted, and how it
 // stands. Its event is left to be published while it is queued: of one that has begun or ended, it was stored evidently.
 func (s *Server) accept(
-	ctx context.Context, rc receipt, a results.Acceptance,
+	ctx context.Context, rc Receipt, a results.Acceptance,
 ) (first time.Time, stands events.Status, _ *problem.Problem) {
-	prior, err := s.cfg.Results.Accept(ctx, rc.messageID, a)
+	prior, err := s.cfg.Results.Accept(ctx, rc.MessageID, a)
 	if err != nil {
-		return first, "", s.unavailable("accept", rc.messageID, err)
+		return first, "", s.unavailable("accept", rc.MessageID, err)
 	}
 	if prior == nil {
 		return a.AcceptedAt, events.StatusQueued, nil
@@ -108,9 +108,9 @@ func (s *Server) accept(
 	if prior.Digest != a.Digest {
 		return first, "", problem.New(problem.IDReused, "")
 	}
-	standing, err := s.cfg.Results.Look(ctx, rc.messageID)
+	standing, err := s.cfg.Results.Look(ctx, rc.MessageID)
 	if err != nil && !errors.Is(err, results.ErrNotFound) { // it may expire between the two
-		return first, "", s.unavailable("look", rc.messageID, err)
+		return first, "", s.unavailable("look", rc.MessageID, err)
 	}
 	return prior.AcceptedAt, standing.Status(), nil
 }
@@ -154,8 +154,8 @@ func reusedBy(p *problem.Problem, inBody bool, at string) *problem.Problem {
 }
 
 // priority returns the class of the request: what it says, then what its sender's event says, then its tenant's.
-func (x *exchange) priority(req events.Request, sub submission) events.Priority {
-	for _, p := range []events.Priority{req.Priority, sub.priority, x.tenant.Priority} {
+func (c *Caller) priority(req events.Request, sub Submission) events.Priority {
+	for _, p := range []events.Priority{req.Priority, sub.Priority, c.Tenant.Priority} {
 		if p.Valid() {
 			return p
 		}
@@ -166,23 +166,23 @@ func (x *exchange) priority(req events.Request, sub submission) events.Priority 
 // deadline returns when no attempt is begun any more. It counts from the first acceptance, so that copies of a request that
 // was published twice expire together; if that is past, the first publication never was, or its failure is on its way, and
 // it counts anew.
-func (s *Server) deadline(x *exchange, req events.Request, sub submission, first time.Time) time.Time {
-	allowed := x.catalog.Limits.Deadline
+func (s *Server) deadline(c *Caller, req events.Request, sub Submission, first time.Time) time.Time {
+	allowed := c.Catalog.Limits.Deadline
 	if allowed <= 0 {
 		allowed = defaultDeadline
 	}
 	now := s.now()
 	if req.DeadlineSeconds > 0 {
 		allowed = time.Duration(req.DeadlineSeconds * float64(time.Second))
-	} else if !sub.expiry.IsZero() {
+	} else if !sub.Expiry.IsZero() {
 		allowed = maxDeadline
 	}
 	deadline := first.Add(allowed)
 	if !deadline.After(now) {
 		deadline = now.Add(allowed)
 	}
-	if !sub.expiry.IsZero() && sub.expiry.Before(deadline) {
-		return sub.expiry
+	if !sub.Expiry.IsZero() && sub.Expiry.Before(deadline) {
+		return sub.Expiry
 	}
 	return deadline
 }

@@ -25,7 +25,7 @@ const (
 
 // fromEvent returns what an event submits, with all that is wrong with the event itself. It takes the attributes out of the
 // envelope as it reads them.
-func (s *Server) fromEvent(e *envelope) submission {
+func (s *Server) fromEvent(e *envelope) Submission {
 	source, id := e.required("source"), e.required("id")
 	if source != "" {
 		if _, err := url.Parse(source); err != nil {
@@ -50,19 +50,19 @@ func (s *Server) fromEvent(e *envelope) submission {
 			e.wrong("datacontenttype", "must be "+events.JSON)
 		}
 	}
-	sub := submission{body: e.data, at: e.at, fallbackID: eventRequestID(source, id)}
+	sub := Submission{Body: e.data, at: e.at, FallbackID: eventRequestID(source, id)}
 	if v := e.optional("priority"); v != "" {
-		if sub.priority = events.Priority(v); !sub.priority.Valid() {
+		if sub.Priority = events.Priority(v); !sub.Priority.Valid() {
 			e.wrong("priority", "must be high, normal or low")
 		}
 	}
 	if expiry, ok := e.moment("expirytime"); ok {
-		if sub.expiry = expiry.UTC().Round(time.Microsecond); !sub.expiry.After(s.now()) {
+		if sub.Expiry = expiry.UTC().Round(time.Microsecond); !sub.Expiry.After(s.now()) {
 			e.wrong("expirytime", "has passed: the request would not be begun")
 		}
 	}
-	sub.traceParent, sub.traceState = traceContext(e.header("traceparent"), e.header("tracestate"))
-	sub.extra = e.extensions()
+	sub.TraceParent, sub.TraceState = traceContext(e.header("traceparent"), e.header("tracestate"))
+	sub.Extra = e.extensions()
 	sub.faults = e.faults
 	return sub
 }

@@ -79,7 +79,7 @@ func unsupported(detail string) *problem.Problem {
 }
 
 // readBody reads the whole body, up to limit bytes.
-func readBody(x *exchange, r *http.Request, limit int64) ([]byte, *problem.Problem) {
+func readBody(x *Exchange, r *http.Request, limit int64) ([]byte, *problem.Problem) {
 	if r.ContentLength > limit {
 		// The body is not read, so the connection can carry nothing after it.
 		return nil, tooLarge(limit).With("Connection", "close")

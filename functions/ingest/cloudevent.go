@@ -22,7 +22,7 @@ const (
 //
 // The event's source and id name the request where its data has no request_id; an Idempotency-Key is not looked at. Its
 // subject, time and dataschema say nothing here: the chain sets its own.
-func (s *Server) postEvent(x *exchange, r *http.Request) *problem.Problem {
+func (s *Server) postEvent(x *Exchange, r *http.Request) *problem.Problem {
 	if p := noWait(r); p != nil {
 		return p
 	}
@@ -30,7 +30,7 @@ func (s *Server) postEvent(x *exchange, r *http.Request) *problem.Problem {
 	if p != nil {
 		return p
 	}
-	body, p := readBody(x, r, bodyLimit(x.catalog))
+	body, p := readBody(x, r, bodyLimit(x.Catalog))
 	if p != nil {
 		return p
 	}
@@ -41,8 +41,8 @@ func (s *Server) postEvent(x *exchange, r *http.Request) *problem.Problem {
 		}
 	}
 	sub := s.fromEvent(e)
-	if sub.traceParent == "" {
-		sub.traceParent, sub.traceState = traceContext(r.Header["Traceparent"], r.Header["Tracestate"])
+	if sub.TraceParent == "" {
+		sub.TraceParent, sub.TraceState = traceContext(r.Header["Traceparent"], r.Header["Tracestate"])
 	}
 	return s.take(x, r, sub)
 }

@@ -25,11 +25,11 @@ const leaveTimeout = time.Second
 
 // limited is the problem of a tenant that submits faster than its rate, or nil. Every answer to a tenant with a rate says
 // what is left of it. What is answered here was not read: a request counts whatever is in it, and the same one again too.
-func (s *Server) limited(x *exchange, r *http.Request) *problem.Problem {
+func (s *Server) limited(x *Exchange, r *http.Request) *problem.Problem {
 	if s.cfg.Limit == nil {
 		return nil
 	}
-	answer, counted := s.cfg.Limit.Take(r.Context(), x.tenant)
+	answer, counted := s.cfg.Limit.Take(r.Context(), x.Tenant)
 	if !counted {
 		return nil
 	}
@@ -45,14 +45,14 @@ func (s *Server) limited(x *exchange, r *http.Request) *problem.Problem {
 // admit says why a valid request is not accepted all the same, or enters it into its tenant's tally. One that was accepted
 // before is never refused: its caller is told the same again, and nothing is left to be refused.
 func (s *Server) admit(
-	ctx context.Context, x *exchange, messageID string, e events.Event,
+	ctx context.Context, c *Caller, messageID string, e events.Event,
 ) (tally.Entry, *problem.Problem) {
-	p := s.refused(ctx, x, e)
+	p := s.refused(ctx, c, e)
 	entry := tally.Present
 	if p == nil && s.cfg.Tally != nil {
-		if entry = s.cfg.Tally.Enter(ctx, x.tenant, messageID, e.Expiry); entry == tally.Full {
+		if entry = s.cfg.Tally.Enter(ctx, c.Tenant, messageID, e.Expiry); entry == tally.Full {
 			p = problem.New(problem.QueueFull, fmt.Sprintf(
-				"%d of the tenant's requests are accepted and have not ended, which is as many as may be.", x.tenant.Queued)).
+				"%d of the tenant's requests are accepted and have not ended, which is as many as may be.", c.Tenant.Queued)).
 				With("Retry-After", retryAfter)
 		}
 	}
@@ -66,11 +66,11 @@ func (s *Server) admit(
 }
 
 // refused is the problem of a request whose tenant has spent its budget, or that would wait past its deadline; or nil.
-func (s *Server) refused(ctx context.Context, x *exchange, e events.Event) *problem.Problem {
-	if s.cfg.Budget != nil && x.tenant.Budget.Amount > 0 {
-		switch left, ends, err := s.cfg.Budget.Spent(ctx, x.tenant); {
+func (s *Server) refused(ctx context.Context, c *Caller, e events.Event) *problem.Problem {
+	if s.cfg.Budget != nil && c.Tenant.Budget.Amount > 0 {
+		switch left, ends, err := s.cfg.Budget.Spent(ctx, c.Tenant); {
 		case err != nil:
-			s.cfg.Log.Error("budget is not known", "tenant", x.tenant.Name, "error", err)
+			s.cfg.Log.Error("budget is not known", "tenant", c.Tenant.Name, "error", err)
 			return problem.New(problem.Unavailable, "What is left of the tenant's budget is not known now.").
 				With("Retry-After", retryAfter)
 		case !left:
@@ -81,7 +81,7 @@ func (s *Server) refused(ctx context.Context, x *exchange, e events.Event) *prob
 	if s.cfg.Admission == nil {
 		return nil
 	}
-	wait := s.cfg.Admission.Wait(x.catalog, x.catalog.Models[e.Model], x.tenant.Name, e.Priority)
+	wait := s.cfg.Admission.Wait(c.Catalog, c.Catalog.Models[e.Model], c.Tenant.Name, e.Priority)
 	if left := e.Expiry.Sub(s.now()); wait > left {
 		return problem.New(problem.WouldMissDeadline, fmt.Sprintf(
 			"The request would wait about %s for a model, and its deadline is in %s.", inWords(wait), inWords(left))).
@@ -93,7 +93,7 @@ func (s *Server) refused(ctx context.Context, x *exchange, e events.Event) *prob
 // uncount takes a request out of the tally that is not under way: it could not be stored, or it has ended before. One that
 // was in before and is under way stays, whatever its repeat was told.
 func (s *Server) uncount(
-	ctx context.Context, x *exchange, messageID string, entry tally.Entry, p *problem.Problem, stands events.Status,
+	ctx context.Context, c *Caller, messageID string, entry tally.Entry, p *problem.Problem, stands events.Status,
 ) {
 	stored := p == nil && !terminal(stands)
 	if s.cfg.Tally == nil || stored || entry != tally.Entered && !terminal(stands) {
@@ -101,7 +101,7 @@ func (s *Server) uncount(
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
-	s.cfg.Tally.Leave(ctx, x.tenant, messageID)
+	s.cfg.Tally.Leave(ctx, c.Tenant, messageID)
 }
 
 func terminal(stands events.Status) bool {

@@ -6,23 +6,21 @@ import (
 	"runtime/debug"
 	"strconv"
 
-	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/problem"
 )
 
-// exchange is one request being answered: where the answer goes, who asks, and what the log line will say.
-type exchange struct {
+// Exchange is one request being answered: where the answer goes, who asks, and what the log line will say.
+type Exchange struct {
 	http.ResponseWriter
+	Caller // its Tenant is nil on an open route; one Catalog for the whole exchange, though the file may change meanwhile
+
 	status int // 0 until the answer has begun
 
-	catalog   *catalog.Catalog // one for the whole exchange, though the file may change meanwhile
-	tenant    *catalog.Tenant  // nil on an open route
-	pathID    string           // what stands in the path for a message id, whatever it is
-	messageID string           // "" until it is known to be one
+	pathID string // what stands in the path for a message id, whatever it is
 }
 
 // WriteHeader implements http.ResponseWriter.
-func (x *exchange) WriteHeader(status int) {
+func (x *Exchange) WriteHeader(status int) {
 	if x.status == 0 {
 		x.status = status
 	}
@@ -30,7 +28,7 @@ func (x *exchange) WriteHeader(status int) {
 }
 
 // Write implements http.ResponseWriter.
-func (x *exchange) Write(b []byte) (int, error) {
+func (x *Exchange) Write(b []byte) (int, error) {
 	if x.status == 0 {
 		x.status = http.StatusOK
 	}
@@ -38,13 +36,13 @@ func (x *exchange) Write(b []byte) (int, error) {
 }
 
 // Unwrap is for http.ResponseController.
-func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+func (x *Exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := s.cfg.Now()
-	x := &exchange{ResponseWriter: w, catalog: s.cfg.Catalog()}
-	rt, id, ok := s.match(r.URL.Path)
+	x := &Exchange{ResponseWriter: w, Caller: Caller{Catalog: s.cfg.Catalog()}}
+	rt, id, ok := s.match(r)
 	x.pathID = id
 	defer func() {
 		if v := recover(); v != nil {
@@ -52,8 +50,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		if s.cfg.Log.Enabled(r.Context(), slog.LevelDebug) {
 			s.cfg.Log.LogAttrs(r.Context(), slog.LevelDebug, "answered",
-				slog.String("method", r.Method), slog.String("route", rt.pattern), slog.Int("status", x.status),
-				slog.String("tenant", x.tenantName()), slog.String("message_id", x.messageID),
+				slog.String("method", r.Method), slog.String("route", rt.Pattern), slog.Int("status", x.status),
+				slog.String("tenant", x.tenantName()), slog.String("message_id", x.MessageID),
 				slog.Duration("duration", s.cfg.Now().Sub(began)))
 		}
 	}()
@@ -62,21 +60,29 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if p := s.serve(x, r, rt); p != nil {
-		p.Write(x)
+		rt.refuse(x, p)
 	}
 }
 
-func (s *Server) serve(x *exchange, r *http.Request, rt route) *problem.Problem {
+func (rt Route) refuse(x *Exchange, p *problem.Problem) {
+	if rt.Refuse != nil {
+		rt.Refuse(x, p)
+		return
+	}
+	p.Write(x)
+}
+
+func (s *Server) serve(x *Exchange, r *http.Request, rt Route) *problem.Problem {
 	handle, p := rt.handler(r.Method)
 	if p != nil {
 		return p
 	}
-	if !rt.open {
-		if x.tenant, p = authenticate(x.catalog, r); p != nil {
+	if !rt.Open {
+		if x.Tenant, p = authenticate(x.Catalog, r); p != nil {
 			return p
 		}
 	}
-	if rt.submits {
+	if rt.Submits {
 		if p := s.limited(x, r); p != nil {
 			return p
 		}
@@ -86,26 +92,26 @@ func (s *Server) serve(x *exchange, r *http.Request, rt route) *problem.Problem 
 
 // panicked answers for a handler that panicked: with a problem if nothing was written yet, and else by breaking the
 // connection, so that half an answer is not taken for a whole one. The stack goes to the log and never to the caller.
-func (s *Server) panicked(x *exchange, rt route, v any) {
+func (s *Server) panicked(x *Exchange, rt Route, v any) {
 	if v == http.ErrAbortHandler { //nolint:errorlint // a sentinel that net/http compares in the same way
 		panic(v)
 	}
-	s.cfg.Log.Error("panic", "route", rt.pattern, "message_id", x.messageID, "panic", v, "stack", string(debug.Stack()))
+	s.cfg.Log.Error("panic", "route", rt.Pattern, "message_id", x.MessageID, "panic", v, "stack", string(debug.Stack()))
 	if x.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
-	problem.New(problem.Internal, "").Write(x)
+	rt.refuse(x, problem.New(problem.Internal, ""))
 }
 
-func (x *exchange) tenantName() string {
-	if x.tenant == nil {
+func (x *Exchange) tenantName() string {
+	if x.Tenant == nil {
 		return ""
 	}
-	return x.tenant.Name
+	return x.Tenant.Name
 }
 
-// writeJSON answers with a body that is JSON already. Answers are of one caller and of one moment: nothing may keep them.
-func (x *exchange) writeJSON(status int, body []byte) {
+// WriteJSON answers with a body that is JSON already. Answers are of one caller and of one moment: nothing may keep them.
+func (x *Exchange) WriteJSON(status int, body []byte) {
 	h := x.Header()
 	h["Content-Type"] = jsonType
 	h["Cache-Control"] = noStore

@@ -24,8 +24,10 @@ import (
 	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/hop"
 	"baton.dev/baton/internal/limit"
+	"baton.dev/baton/internal/objects"
 	"baton.dev/baton/internal/results"
 	"baton.dev/baton/internal/tally"
+	"baton.dev/baton/internal/tokens"
 )
 
 // Config is what a [Server] is made of.
@@ -55,6 +57,10 @@ type Config struct {
 	// CacheKey names what determines the answer to a valid request: equal keys, equal answers. It is called for models that
 	// keep answers, unless the caller wants a fresh one. Nil: no answer is kept.
 	CacheKey func(tenant string, m *catalog.Model, r events.Request) string
+	// Tokens has the pieces of answers that are wanted while they are made. Nil: results are only had whole.
+	Tokens tokens.Relay
+	// Objects keeps what is too large for an event. Nil: what is too large is refused.
+	Objects objects.Store
 	// Ready returns an error while requests cannot be stored; /readyz then answers 503. Nil: always ready.
 	Ready func(context.Context) error
 	// Drain is done when the server is to stop: who waits for a result is answered at once with where the request stands,
@@ -78,8 +84,9 @@ type Server struct {
 	cfg     Config
 	schema  *jsonschema.Schema
 	openAPI []byte
-	fixed   map[string]route // by path
-	request route            // /v1/inferences/{message_id}
+	fixed   map[string]Route // by path
+	request Route            // /v1/inferences/{message_id}
+	mounted []Route
 }
 
 // New returns a server made of cfg.

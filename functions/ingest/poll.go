@@ -5,9 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"time"
-
-	"github.com/google/uuid"
 
 	"baton.dev/baton/events"
 	"baton.dev/baton/internal/problem"
@@ -16,7 +13,7 @@ import (
 
 // getRequest answers GET /v1/inferences/{message_id}: the result, or where the request stands. With ?wait it answers when
 // there is a result, or the wait is over.
-func (s *Server) getRequest(x *exchange, r *http.Request) *problem.Problem {
+func (s *Server) getRequest(x *Exchange, r *http.Request) *problem.Problem {
 	query := r.URL.Query()
 	wait, ok := parseWait(query.Get("wait"))
 	if query.Has("wait") && !ok {
@@ -27,77 +24,62 @@ func (s *Server) getRequest(x *exchange, r *http.Request) *problem.Problem {
 		return p
 	}
 	if wait > 0 && !standing.Terminal() {
-		later, err := s.wait(r.Context(), x.messageID, wait)
+		later, err := s.Wait(r.Context(), x.MessageID, wait)
 		if err != nil {
-			return s.unread(x.messageID, err)
+			return s.unread(x.MessageID, err)
 		}
 		standing = later
 	}
-	x.writeJSON(http.StatusOK, report(x.messageID, standing))
+	x.WriteJSON(http.StatusOK, Report(x.MessageID, standing))
 	return nil
 }
 
 // deleteRequest answers DELETE /v1/inferences/{message_id}: it cancels what has not begun, and says what became of it. To
 // cancel again is no error.
-func (s *Server) deleteRequest(x *exchange, r *http.Request) *problem.Problem {
+func (s *Server) deleteRequest(x *Exchange, r *http.Request) *problem.Problem {
 	standing, p := s.look(r.Context(), x)
 	if p != nil {
 		return p
 	}
+	status, p := s.cancel(r.Context(), &x.Caller, standing)
+	if p != nil {
+		return p
+	}
+	x.WriteJSON(http.StatusOK, state{x.MessageID, standing.Accepted.RequestID, status, ""}.json())
+	return nil
+}
+
+// cancel cancels the request that c names if it has not begun, and returns how it stands.
+func (s *Server) cancel(ctx context.Context, c *Caller, standing results.Standing) (events.Status, *problem.Problem) {
 	status := standing.Status()
 	if status == events.StatusQueued {
-		begun, err := s.cfg.Results.Begin(r.Context(), x.messageID,
+		begun, err := s.cfg.Results.Begin(ctx, c.MessageID,
 			results.Beginning{Canceled: true, At: s.now(), Accepted: standing.Accepted.AcceptedAt})
 		if err != nil {
-			return s.unread(x.messageID, err)
+			return status, s.unread(c.MessageID, err)
 		}
 		if status = events.StatusRunning; begun.Canceled {
 			status = events.StatusCanceled
 		}
 	}
 	if status == events.StatusCanceled {
-		s.canceled(r.Context(), x)
+		s.canceled(ctx, c)
 	}
-	x.writeJSON(http.StatusOK, state{x.messageID, standing.Accepted.RequestID, status, ""}.json())
-	return nil
+	return status, nil
 }
 
 // canceled counts a canceled request no more: again each time, since the time before may have been cut short.
-func (s *Server) canceled(ctx context.Context, x *exchange) {
+func (s *Server) canceled(ctx context.Context, c *Caller) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
 	if s.cfg.Tally != nil {
-		s.cfg.Tally.Leave(ctx, x.tenant, x.messageID)
+		s.cfg.Tally.Leave(ctx, c.Tenant, c.MessageID)
 	}
 }
 
-// wait returns where the request stands when it has ended, and at the latest after so long a time, or when the caller is
-// gone or the server drains.
-func (s *Server) wait(ctx context.Context, messageID string, atMost time.Duration) (results.Standing, error) {
-	ctx, cancel := context.WithTimeout(ctx, atMost)
-	defer cancel()
-	defer context.AfterFunc(s.cfg.Drain, cancel)()
-	return s.cfg.Results.Wait(ctx, messageID)
-}
-
-// look returns where the tenant's own request stands. Of another tenant's it says what it says of one that is not there.
-func (s *Server) look(ctx context.Context, x *exchange) (results.Standing, *problem.Problem) {
-	nowhere := problem.New(problem.NotFound, "There is no such request, or its result is no longer kept.")
-	id, err := uuid.Parse(x.pathID)
-	if err != nil || len(x.pathID) != len(id.String()) { // Parse takes other spellings, of other lengths
-		return results.Standing{}, nowhere
-	}
-	x.messageID = id.String()
-	standing, err := s.cfg.Results.Look(ctx, x.messageID)
-	switch {
-	case errors.Is(err, results.ErrNotFound):
-		return standing, nowhere
-	case err != nil:
-		return standing, s.unread(x.messageID, err)
-	case standing.Accepted.Tenant != x.tenant.Name:
-		return results.Standing{}, nowhere
-	}
-	return standing, nil
+// look returns where the tenant's own request stands that the path names.
+func (s *Server) look(ctx context.Context, x *Exchange) (results.Standing, *problem.Problem) {
+	return s.Look(ctx, &x.Caller, x.pathID)
 }
 
 // unread is the problem of a results store that cannot be reached.
@@ -109,8 +91,8 @@ func (s *Server) unread(messageID string, err error) *problem.Problem {
 	return problem.New(problem.Unavailable, "The results cannot be read now.").With("Retry-After", retryAfter)
 }
 
-// report returns what polling says of a request: the result's bytes as they are stored, or where it stands.
-func report(messageID string, st results.Standing) []byte {
+// Report returns what polling says of a request: the result's bytes as they are stored, or where it stands.
+func Report(messageID string, st results.Standing) []byte {
 	switch {
 	case st.Ended != nil:
 		return st.Ended.Body

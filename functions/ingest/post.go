@@ -9,7 +9,7 @@ import (
 )
 
 // postRequest answers POST /v1/inferences and /async-infer.
-func (s *Server) postRequest(x *exchange, r *http.Request) *problem.Problem {
+func (s *Server) postRequest(x *Exchange, r *http.Request) *problem.Problem {
 	if p := noWait(r); p != nil {
 		return p
 	}
@@ -20,12 +20,12 @@ func (s *Server) postRequest(x *exchange, r *http.Request) *problem.Problem {
 	if p != nil {
 		return p
 	}
-	body, p := readBody(x, r, bodyLimit(x.catalog))
+	body, p := readBody(x, r, bodyLimit(x.Catalog))
 	if p != nil {
 		return p
 	}
-	sub := submission{body: body, fallbackID: id}
-	sub.traceParent, sub.traceState = traceContext(r.Header["Traceparent"], r.Header["Tracestate"])
+	sub := Submission{Body: body, FallbackID: id}
+	sub.TraceParent, sub.TraceState = traceContext(r.Header["Traceparent"], r.Header["Tracestate"])
 	return s.take(x, r, sub)
 }
 
@@ -39,19 +39,19 @@ func noWait(r *http.Request) *problem.Problem {
 }
 
 // take submits and answers: 202, or with a Prefer header that says so, the result if it is there in time.
-func (s *Server) take(x *exchange, r *http.Request, sub submission) *problem.Problem {
-	sub.fresh = wantsFresh(r.Header)
-	rc, p := s.submit(r.Context(), x, sub)
+func (s *Server) take(x *Exchange, r *http.Request, sub Submission) *problem.Problem {
+	sub.Fresh = wantsFresh(r.Header)
+	rc, p := s.Submit(r.Context(), &x.Caller, sub)
 	if p != nil {
 		return p
 	}
-	x.Header()["Location"] = []string{requestPath + rc.messageID}
+	x.Header()["Location"] = []string{requestPath + rc.MessageID}
 	if given := r.Header["Prefer"]; len(given) > 0 {
 		pref := parsePrefer(given)
 		if pref.wait > 0 {
-			if body := s.await(r.Context(), rc.messageID, pref); body != nil {
+			if body := s.await(r.Context(), rc.MessageID, pref); body != nil {
 				x.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(pref.wait.Seconds())))
-				x.writeJSON(http.StatusOK, body)
+				x.WriteJSON(http.StatusOK, body)
 				return nil
 			}
 		}
@@ -59,14 +59,14 @@ func (s *Server) take(x *exchange, r *http.Request, sub submission) *problem.Pro
 			x.Header().Set("Preference-Applied", applied)
 		}
 	}
-	x.writeJSON(http.StatusAccepted, rc.queued())
+	x.WriteJSON(http.StatusAccepted, rc.queued())
 	return nil
 }
 
 // await returns the result if the request ends within the wait, and nil if it does not. The request is accepted whatever
 // happens here, so a results store that cannot be read is a wait that was in vain.
 func (s *Server) await(ctx context.Context, messageID string, pref preference) []byte {
-	standing, err := s.wait(ctx, messageID, pref.wait)
+	standing, err := s.Wait(ctx, messageID, pref.wait)
 	if err != nil {
 		s.cfg.Log.Warn("cannot wait", "message_id", messageID, "error", err)
 		return nil
@@ -74,16 +74,16 @@ func (s *Server) await(ctx context.Context, messageID string, pref preference) [
 	if !standing.Terminal() {
 		return nil
 	}
-	return report(messageID, standing)
+	return Report(messageID, standing)
 }
 
 // queued returns the body of the 202. A caller that repeats its request is told the same again, however far it has come.
 // The ids are UUIDs, which need no escaping.
-func (rc receipt) queued() []byte {
+func (rc Receipt) queued() []byte {
 	b := make([]byte, 0, 160)
 	b = append(b, `{"message_id":"`...)
-	b = append(b, rc.messageID...)
+	b = append(b, rc.MessageID...)
 	b = append(b, `","request_id":"`...)
-	b = append(b, rc.requestID...)
+	b = append(b, rc.RequestID...)
 	return append(b, `","status":"queued"}`+"\n"...)
 }

@@ -5,33 +5,45 @@ import (
 	"time"
 
 	"baton.dev/baton/events"
+	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/problem"
 )
 
-// submission is a request as every door brings it.
-type submission struct {
-	body []byte // the request in the unified schema, as the caller sent it
-	at   string // the pointer to the body in what was sent: "" where it is all of it
+// Submission is a request as every door brings it.
+type Submission struct {
+	Body []byte // the request in the unified schema, as the caller sent it
 
-	fallbackID  string // the request_id of a body that has none; "" makes a new one
-	priority    events.Priority
-	expiry      time.Time // the deadline by the sender's clock, not past; zero where there is none
-	traceParent string
-	traceState  string
-	extra       map[string]any
-	fresh       bool // no answer that was kept will do
+	FallbackID  string // the request_id of a body that has none; "" makes a new one
+	Priority    events.Priority
+	Expiry      time.Time // the deadline by the sender's clock, not past; zero where there is none
+	TraceParent string
+	TraceState  string
+	Extra       map[string]any
+	Fresh       bool // no answer that was kept will do
 
+	// Parts and PartsID are what was taken out of the body and put into the object store; see [events.Event.Parts].
+	Parts   int
+	PartsID string
+
+	at     string               // the pointer to the body in what was sent: "" where it is all of it
 	faults []problem.FieldError // of what stands around the body; if there are any, it may be that there is no body
+}
+
+// Caller is whose request is taken in, and under which configuration.
+type Caller struct {
+	Catalog   *catalog.Catalog
+	Tenant    *catalog.Tenant
+	MessageID string // "" until it is known to be one
 }
 
 // check reads the submitted body and returns it with the fields that ingest decides by. Everything that is wrong is said at
 // once: first what no key could mend, and if there is nothing, what this key may not do.
-func (s *Server) check(x *exchange, sub submission) (document, events.Request, *problem.Problem) {
+func (s *Server) check(c *Caller, sub Submission) (document, events.Request, *problem.Problem) {
 	var req events.Request
-	if sub.body == nil && len(sub.faults) > 0 {
+	if sub.Body == nil && len(sub.faults) > 0 {
 		return document{}, req, invalid(tidy(sub.faults))
 	}
-	doc, p := readDocument(sub.body)
+	doc, p := readDocument(sub.Body)
 	if p != nil {
 		p = within(sub.at, p)
 		p.Errors = append(p.Errors, sub.faults...)
@@ -41,12 +53,13 @@ func (s *Server) check(x *exchange, sub submission) (document, events.Request, *
 	req.RequestID, _ = object["request_id"].(string)
 	req.ModelID, _ = object["model_id"].(string)
 	req.CallbackURL, _ = object["callback_url"].(string)
+	req.Stream, _ = object["stream"].(bool)
 	req.DeadlineSeconds, _ = object["deadline_seconds"].(float64)
 	if given, ok := object["priority"].(string); ok {
 		req.Priority = events.Priority(given)
 	}
 	faults := doc.faults // what is said here goes before what the schema says of the same field
-	if req.ModelID != "" && x.catalog.Models[req.ModelID] == nil {
+	if req.ModelID != "" && c.Catalog.Models[req.ModelID] == nil {
 		faults = append(faults, problem.FieldError{
 			Pointer: "/model_id", Detail: "names no model there is; GET /v1/models lists those this key may use",
 		})
@@ -54,7 +67,7 @@ func (s *Server) check(x *exchange, sub submission) (document, events.Request, *
 	host := ""
 	if req.CallbackURL != "" {
 		var wrong string
-		if host, wrong = s.callbackHost(req.CallbackURL); wrong == "" && len(x.tenant.Secrets) == 0 {
+		if host, wrong = s.callbackHost(req.CallbackURL); wrong == "" && len(c.Tenant.Secrets) == 0 {
 			wrong = "cannot be used: there is no secret to sign this key's callbacks with; leave it out and poll for the result"
 		}
 		if wrong != "" {
@@ -66,7 +79,7 @@ func (s *Server) check(x *exchange, sub submission) (document, events.Request, *
 	if faults = append(faults, sub.faults...); len(faults) > 0 {
 		return doc, req, invalid(tidy(faults))
 	}
-	return doc, req, within(sub.at, mayNot(x, req.ModelID, host))
+	return doc, req, within(sub.at, mayNot(c, req.ModelID, host))
 }
 
 // invalid is the problem of a body with faults.
@@ -83,14 +96,14 @@ func invalid(faults []problem.FieldError) *problem.Problem {
 }
 
 // mayNot is the problem of a valid request that names what its key may not use, or nil.
-func mayNot(x *exchange, modelID, callbackHost string) *problem.Problem {
+func mayNot(c *Caller, modelID, callbackHost string) *problem.Problem {
 	var denied []problem.FieldError
-	if callbackHost != "" && !x.tenant.MayCallBack(callbackHost) {
+	if callbackHost != "" && !c.Tenant.MayCallBack(callbackHost) {
 		denied = append(denied, problem.FieldError{
 			Pointer: "/callback_url", Detail: "names a host that this key's callbacks may not go to",
 		})
 	}
-	if !x.tenant.MayUse(modelID) {
+	if !c.Tenant.MayUse(modelID) {
 		denied = append(denied, problem.FieldError{
 			Pointer: "/model_id", Detail: "names a model that this key may not use; GET /v1/models lists those it may",
 		})

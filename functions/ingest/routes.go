@@ -9,15 +9,18 @@ import (
 	"baton.dev/baton/internal/problem"
 )
 
-// handler answers one request, or returns the problem to answer with, having written nothing.
-type handler func(x *exchange, r *http.Request) *problem.Problem
+// Handler answers one request, or returns the problem to answer with, having written nothing.
+type Handler func(x *Exchange, r *http.Request) *problem.Problem
 
-// route is what one path answers.
-type route struct {
-	pattern string // for logs: the path, with names in place of ids
-	methods map[string]handler
-	open    bool // to callers without a key
-	submits bool // takes requests, which a tenant's rate is of
+// Route is what one path answers.
+type Route struct {
+	// Pattern is the path. A segment {name} stands for any one segment, which is the request's path value of that name.
+	Pattern string
+	Methods map[string]Handler
+	Open    bool // to callers without a key
+	Submits bool // takes requests, which a tenant's rate is of
+	// Refuse answers with a problem; nil: as RFC 9457 has it.
+	Refuse func(x *Exchange, p *problem.Problem)
 }
 
 const requestPath = "/v1/inferences/" // and a message id
@@ -26,33 +29,38 @@ const requestPath = "/v1/inferences/" // and a message id
 //
 // It is matched by hand rather than by http.ServeMux, because every answer here is a problem or JSON: the mux answers an
 // unclean path with a redirect in HTML, and an unknown one or a wrong method in plain text.
-func (s *Server) routes() (fixed map[string]route, request route) {
-	get := func(h handler) map[string]handler { return map[string]handler{http.MethodGet: h} }
-	post := func(h handler) map[string]handler { return map[string]handler{http.MethodPost: h} }
-	fixed = map[string]route{}
-	for _, r := range []route{
-		{pattern: "/v1/inferences", methods: post(s.postRequest), submits: true},
-		{pattern: "/async-infer", methods: post(s.postRequest), submits: true},
-		{pattern: "/v1/events", methods: post(s.postEvent), submits: true},
-		{pattern: "/v1/models", methods: get(s.getModels)},
-		{pattern: "/healthz", methods: get(s.getHealth), open: true},
-		{pattern: "/readyz", methods: get(s.getReady), open: true},
-		{pattern: "/metrics", methods: get(s.getMetrics), open: true},
-		{pattern: "/openapi.json", methods: get(s.getOpenAPI), open: true},
-		{pattern: events.SchemaPath, methods: get(s.getRequestSchema), open: true},
-		{pattern: events.ResultSchemaPath, methods: get(s.getResultSchema), open: true},
+func (s *Server) routes() (fixed map[string]Route, request Route) {
+	get := func(h Handler) map[string]Handler { return map[string]Handler{http.MethodGet: h} }
+	post := func(h Handler) map[string]Handler { return map[string]Handler{http.MethodPost: h} }
+	fixed = map[string]Route{}
+	for _, r := range []Route{
+		{Pattern: "/v1/inferences", Methods: post(s.postRequest), Submits: true},
+		{Pattern: "/async-infer", Methods: post(s.postRequest), Submits: true},
+		{Pattern: "/v1/events", Methods: post(s.postEvent), Submits: true},
+		{Pattern: "/v1/models", Methods: get(s.getModels)},
+		{Pattern: "/healthz", Methods: get(s.getHealth), Open: true},
+		{Pattern: "/readyz", Methods: get(s.getReady), Open: true},
+		{Pattern: "/metrics", Methods: get(s.getMetrics), Open: true},
+		{Pattern: "/openapi.json", Methods: get(s.getOpenAPI), Open: true},
+		{Pattern: events.SchemaPath, Methods: get(s.getRequestSchema), Open: true},
+		{Pattern: events.ResultSchemaPath, Methods: get(s.getResultSchema), Open: true},
 	} {
-		fixed[r.pattern] = r
+		fixed[r.Pattern] = r
 	}
-	request = route{pattern: requestPath + "{message_id}", methods: map[string]handler{
+	request = Route{Pattern: requestPath + "{message_id}", Methods: map[string]Handler{
 		http.MethodGet:    s.getRequest,
 		http.MethodDelete: s.deleteRequest,
 	}}
 	return fixed, request
 }
 
-// match returns the route of a path, and the id in it.
-func (s *Server) match(path string) (rt route, id string, ok bool) {
+// Mount adds routes beside those of the interface itself. It is called before the server is used.
+func (s *Server) Mount(routes ...Route) { s.mounted = append(s.mounted, routes...) }
+
+// match returns the route of the request's path. What stands in the path for a message id is id; the path values of a mounted
+// route are the request's.
+func (s *Server) match(r *http.Request) (rt Route, id string, ok bool) {
+	path := r.URL.Path
 	if rt, ok := s.fixed[path]; ok {
 		return rt, "", true
 	}
@@ -60,19 +68,40 @@ func (s *Server) match(path string) (rt route, id string, ok bool) {
 	if ok && id != "" && !strings.Contains(id, "/") {
 		return s.request, id, true
 	}
-	return route{}, "", false
+	for _, rt := range s.mounted {
+		if rt.matches(r) {
+			return rt, "", true
+		}
+	}
+	return Route{}, "", false
+}
+
+// matches reports whether the request's path is the route's, and sets its path values.
+func (rt Route) matches(r *http.Request) bool {
+	want, given := strings.Split(rt.Pattern, "/"), strings.Split(r.URL.Path, "/")
+	if len(want) != len(given) {
+		return false
+	}
+	for i, segment := range want {
+		if name, ok := strings.CutPrefix(segment, "{"); ok && given[i] != "" {
+			r.SetPathValue(strings.TrimSuffix(name, "}"), given[i])
+		} else if segment != given[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // handler returns what answers the method; HEAD is answered as GET is, and the server leaves the body out.
-func (rt route) handler(method string) (handler, *problem.Problem) {
+func (rt Route) handler(method string) (Handler, *problem.Problem) {
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	if h, ok := rt.methods[method]; ok {
+	if h, ok := rt.Methods[method]; ok {
 		return h, nil
 	}
-	allow := make([]string, 0, len(rt.methods)+1)
-	for m := range rt.methods {
+	allow := make([]string, 0, len(rt.Methods)+1)
+	for m := range rt.Methods {
 		allow = append(allow, m)
 		if m == http.MethodGet {
 			allow = append(allow, http.MethodHead)

@@ -24,6 +24,18 @@ type Tenant struct {
 	Budget        Budget   // default none
 	Secrets       []Secret // whsec_ and whsk_ keys that sign its callbacks, newest first; empty: it has no callbacks
 	CallbackHosts []string // lower-case hosts its callbacks may name, "*.example.com" for any below; empty: any
+
+	CallbackQueues []string // nats://SUBJECT and sqs://QUEUE that its callbacks may name, the last token of a subject may be * or >; default none
+	Handshake      bool     // a receiver must agree to be called, by the CloudEvents web-hook handshake; default false
+	Intake         Intake
+}
+
+// Intake is where else a tenant's requests are taken from. What is written there needs no key: who may write there is for the
+// broker to say.
+type Intake struct {
+	NATS  bool     // the subject baton.in.TENANT
+	SQS   bool     // the queue baton-in-TENANT
+	Kafka []string // topics
 }
 
 // tenantName is what is safe in the name of a key, a metric's label and a log.

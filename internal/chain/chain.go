@@ -21,8 +21,10 @@ import (
 	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/egress"
 	"baton.dev/baton/internal/hop"
+	"baton.dev/baton/internal/objects"
 	"baton.dev/baton/internal/results"
 	"baton.dev/baton/internal/shared"
+	"baton.dev/baton/internal/tokens"
 )
 
 // Config is what the functions of the chain share. All fields but those marked are required.
@@ -38,6 +40,10 @@ type Config struct {
 	Transport http.RoundTripper
 	// Shared is what the processes know together. Nil: nothing is known of targets, limited, cached or counted.
 	Shared *shared.State
+	// Tokens carries the pieces of answers that are wanted while they are made; nil: nobody gets them.
+	Tokens tokens.Relay
+	// Objects keeps what is too large for an event; nil: what is too large is refused.
+	Objects objects.Store
 	// Guard, if set, puts something between infer and the health of the targets, to watch over what passes.
 	Guard func(infer.Health) infer.Health
 	// Attempted, if set, is called after each attempt at a target.
@@ -68,7 +74,7 @@ const callbackTries = 1000
 func (c Config) Ingest() http.Handler {
 	cfg := ingest.Config{
 		Catalog: c.Catalog, Publisher: c.Bus, Results: c.Results, Ready: c.Ready, Metrics: c.Metrics, Drain: c.Drain,
-		Log: c.Log, Version: Version(),
+		Log: c.Log, Version: Version(), Tokens: c.Tokens, Objects: c.Objects,
 		CheckCallback: func(u *url.URL) error { return policy(c.Catalog()).CheckURL(u) },
 	}
 	if s := c.Shared; s != nil {
@@ -171,6 +177,9 @@ const crowd = 2
 
 func (c Config) infer() infer.Config {
 	cfg := infer.Config{Catalog: c.Catalog, Models: c.Models, Results: c.Results, Log: c.Log, Observe: c.Attempted}
+	if c.Tokens != nil {
+		cfg.Tokens = c.Tokens
+	}
 	if s := c.Shared; s != nil {
 		cfg.Health, cfg.Places, cfg.Answers, cfg.CacheKey = s.Health, s.Places, s.Answers, c.cacheKey
 		if c.Guard != nil {

@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 
 	"baton.dev/baton/events"
@@ -26,6 +27,26 @@ type Call struct {
 	TraceParent, TraceState string
 	// Expiry is when the request's deadline passes: the call ends then, whatever the target's timeout. Zero: no deadline.
 	Expiry time.Time
+
+	// Delta, if set, asks for the answer while it is made. It is called for each piece in order, by one goroutine, and not
+	// after the call has returned; it does not wait. What is said by pieces is the start of the answer that is returned, unless
+	// the call fails.
+	Delta func(Delta)
+	// Expand, if set, returns the request's messages with everything in them that they only refer to. Its errors are
+	// [*Error]s. Nil: the messages are whole as they are.
+	Expand func(ctx context.Context, t *catalog.Target, messages json.RawMessage) (Body, error)
+}
+
+// Delta is a piece of an answer.
+type Delta struct {
+	Text    string          // what it adds to the output
+	Choices json.RawMessage // the choices of a chunk, as OpenAI shapes them
+}
+
+// Body is content that need not be in memory.
+type Body struct {
+	Size int64                                            // in bytes
+	Open func(ctx context.Context) (io.ReadCloser, error) // from the start, each time; an [*Error] of the reader says why it ends
 }
 
 // Answer is what a model answered. There is something in it to keep: text, or else a message that holds tool calls, a
@@ -34,6 +55,8 @@ type Call struct {
 type Answer struct {
 	Message      json.RawMessage // the assistant's message as the server wrote it
 	Output       string          // the message's text; empty where it has none
+	Choices      json.RawMessage // all choices, where the message does not say it all: several, log probabilities, text completions
+	Embeddings   json.RawMessage // the data of an answer to [events.Embeddings]; then there is no message
 	FinishReason string
 	Usage        *events.Usage // nil where the server did not say
 }

@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -94,7 +95,7 @@ func TestOpenAIAnswers(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(strings.Fields(a.Output)) != 5 || a.FinishReason != "stop" || a.Usage == nil ||
-			*a.Usage != (events.Usage{PromptTokens: 1, CompletionTokens: 5, TotalTokens: 6}) {
+			!reflect.DeepEqual(*a.Usage, events.Usage{PromptTokens: 1, CompletionTokens: 5, TotalTokens: 6}) {
 			t.Errorf("got %+v", a)
 		}
 		if want := `{"role":"assistant","content":"` + a.Output + `","refusal":null}`; string(a.Message) != want {
