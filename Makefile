@@ -19,6 +19,13 @@ COUNT ?= 20
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := .bin/golangci-lint-$(GOLANGCI_VERSION)
 
+# What makes the stubs of internal/oip, pinned and built once likewise. A build needs none of it: what is made is in the tree.
+BUF_VERSION := v1.75.0
+PROTOC_GEN_GO_VERSION := v1.36.12
+PROTOC_GEN_GO_GRPC_VERSION := v1.6.2
+BUF := .bin/buf-$(BUF_VERSION)
+PLUGINS := .bin/plugins-$(PROTOC_GEN_GO_VERSION)-$(PROTOC_GEN_GO_GRPC_VERSION)
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -85,7 +92,11 @@ lambda-check: ## build the functions for AWS Lambda and measure their size, cold
 	go test -count=1 -run '^TestAColdStartIsQuickAndSmall$$' ./internal/lambdatest -v -cold-start=$(COLDSTART)
 
 .PHONY: check
-check: tidy-check vet fmt-check lint infra-check ## all that can be said without running the code; CI runs this and test
+check: tidy-check generate-check vet fmt-check lint infra-check ## all that can be said without running the code; CI runs this and test
+
+.PHONY: generate
+generate: $(BUF) $(PLUGINS) ## make the generated Go files anew
+	PATH="$(CURDIR)/$(PLUGINS):$$PATH" $(BUF) generate
 
 .PHONY: infra
 infra: ## check, test and plan the Terraform code (needs terraform and its providers)
@@ -105,9 +116,16 @@ clean: ## remove what make built, its tools included
 
 # The parts of check.
 
-.PHONY: tidy-check vet fmt-check infra-check
+.PHONY: tidy-check generate-check vet fmt-check infra-check
 tidy-check:
 	go mod tidy -diff
+
+generate-check: $(BUF) $(PLUGINS)
+	@out=$$(mktemp -d); trap 'rm -rf "$$out"' EXIT; \
+	PATH="$(CURDIR)/$(PLUGINS):$$PATH" $(BUF) generate --output "$$out" && \
+	for made in "$$out"/internal/oip/*; do \
+		diff -u "internal/oip/$${made##*/}" "$$made" || { echo "make generate makes another file"; exit 1; }; \
+	done
 
 vet:
 	go vet ./...
@@ -122,3 +140,13 @@ $(GOLANGCI):
 	@echo "building golangci-lint $(GOLANGCI_VERSION) once; this takes a few minutes"
 	GOBIN=$(CURDIR)/.bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	mv .bin/golangci-lint $@
+
+$(BUF):
+	@echo "building buf $(BUF_VERSION) once; this takes a minute"
+	GOBIN=$(CURDIR)/.bin go install github.com/bufbuild/buf/cmd/buf@$(BUF_VERSION)
+	mv .bin/buf $@
+
+$(PLUGINS):
+	GOBIN=$(CURDIR)/$@.part go install google.golang.org/protobuf/cmd/protoc-gen-go@$(PROTOC_GEN_GO_VERSION)
+	GOBIN=$(CURDIR)/$@.part go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@$(PROTOC_GEN_GO_GRPC_VERSION)
+	mv $@.part $@

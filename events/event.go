@@ -14,6 +14,7 @@ const (
 	AttemptFailed Type = "dev.baton.inference.attempt_failed.v1"
 	Completed     Type = "dev.baton.inference.completed.v1"
 	Failed        Type = "dev.baton.inference.failed.v1"
+	BatchStep     Type = "dev.baton.inference.batch.v1" // of a batch of requests, beside their own chains
 )
 
 // SpecVersion is the CloudEvents version that every event states.

@@ -47,6 +47,9 @@ func (l Lane) String() string {
 	return s
 }
 
+// Batch is what works a batch of requests off, in steps: each takes an event and emits the next. It is beside the chain.
+const Batch Hop = "batch"
+
 // Dead is the lane of dead letters, which belong to no hop until they are redriven.
 const Dead Hop = "dead"
 
@@ -57,11 +60,22 @@ var takes = map[Type]Hop{
 	Scheduled:     Infer,
 	Completed:     Callback,
 	Failed:        Callback,
+	BatchStep:     Batch,
 }
 
 // Takes returns the hop that takes events of the type, and whether there is one.
 func (t Type) Takes() (Hop, bool) {
 	h, ok := takes[t]
+	return h, ok
+}
+
+// Takes returns the hop that takes the event, and whether there is one: that of its type, or callback for a copy that is to
+// be delivered to one receiver of several.
+func (e Event) Takes() (Hop, bool) {
+	h, ok := e.Type.Takes()
+	if ok && e.Subscriber > 0 {
+		return Callback, true
+	}
 	return h, ok
 }
 
@@ -74,10 +88,7 @@ func (e Event) Lane() (Lane, error) {
 	if e.Dead != nil {
 		return Lane{Hop: Dead}, nil
 	}
-	hop, ok := e.Type.Takes()
-	if ok && e.Subscriber > 0 {
-		hop = Callback
-	}
+	hop, ok := e.Takes()
 	if !ok {
 		return Lane{}, fmt.Errorf("events: no hop takes type %q", e.Type)
 	}

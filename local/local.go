@@ -19,14 +19,12 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/nats-io/nats.go"
 
-	"baton.dev/baton/internal/bus/natsbus"
 	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/chain"
 	"baton.dev/baton/internal/hop"
 	"baton.dev/baton/internal/metrics"
+	"baton.dev/baton/internal/natschain"
 	"baton.dev/baton/internal/process"
-	"baton.dev/baton/internal/results"
-	"baton.dev/baton/internal/results/kvcells"
 	"baton.dev/baton/internal/shared"
 	"baton.dev/baton/local/receiver"
 )
@@ -38,6 +36,7 @@ type Options struct {
 	Config     string // baton.yaml; default DIR/baton.yaml, written if it is not there
 	NATS       string // URL of a server to use instead of an embedded one
 	NATSListen string // address of the embedded server; default 127.0.0.1:4222, or a free port if that is taken
+	LeafListen string // address at which the embedded server takes the connections of edges; empty: none, "127.0.0.1:0" a free port
 	Redis      string // URL of a server to share what is known with other chains; default this process alone
 	Sync       Sync
 	Log        *slog.Logger
@@ -52,6 +51,7 @@ type Local struct {
 	Key      string // of the tenant "local"; empty with a configuration of one's own
 	Data     string
 	NATSURL  string
+	LeafURL  string             // where edges connect; empty: nowhere
 	RedisURL string             // empty where there is none
 	Receiver *receiver.Receiver // at URL/_sink
 	Catalog  func() *catalog.Catalog
@@ -111,11 +111,7 @@ func Start(ctx context.Context, o Options) (_ *Local, err error) {
 
 // run starts the functions and the HTTP interface.
 func (l *Local) run(ctx context.Context, o Options, nc *nats.Conn, listener net.Listener) error {
-	bus, err := natsbus.New(ctx, nc, natsbus.Options{Together: o.Sync.Always})
-	if err != nil {
-		return err
-	}
-	cells, err := kvcells.New(ctx, nc, bus.JetStream(), kvcells.Options{Together: o.Sync.Always})
+	there, err := natschain.New(ctx, nc, natschain.Options{Together: o.Sync.Always}, o.Log)
 	if err != nil {
 		return err
 	}
@@ -123,18 +119,18 @@ func (l *Local) run(ctx context.Context, o Options, nc *nats.Conn, listener net.
 	if l.Receiver, err = newReceiver(l.Catalog(), secrets); err != nil {
 		return err
 	}
-	models := newModels(secrets)
+	models := newModels(secrets, o.Log)
 	l.onStop(models.close)
-	counted, kept := metrics.New(), results.New(cells)
+	counted := metrics.New()
 	known, err := shared.New(shared.Config{
-		Stores: l.stores, Catalog: l.Catalog, Results: kept, Depths: bus.Depths, OnBreaker: counted.Breaker, Log: o.Log,
+		Stores: l.stores, Catalog: l.Catalog, Results: there.Results, Depths: there.Bus.Depths, OnBreaker: counted.Breaker, Log: o.Log,
 	})
 	if err != nil {
 		return err
 	}
 	c := chain.Config{
-		Bus: bus, Results: kept, Catalog: l.Catalog, Secrets: secrets, Models: models.clients(), Log: o.Log, Shared: known,
-		Attempted: counted.Attempted, Ready: bus.Ready, Metrics: counted.Handler(),
+		Catalog: l.Catalog, Secrets: secrets, Models: models, Log: o.Log, Shared: known,
+		Attempted: counted.Attempted, Metrics: counted.Handler(),
 		Observe: func(s hop.Settled) {
 			counted.Observe(s)
 			if o.Observe != nil {
@@ -142,12 +138,15 @@ func (l *Local) run(ctx context.Context, o Options, nc *nats.Conn, listener net.
 			}
 		},
 	}
+	there.Into(&c)
 	work, drain := context.WithCancel(context.WithoutCancel(ctx))
 	c.Drain = work
 	var running sync.WaitGroup
 	l.onStop(running.Wait)
 	failed := make(chan error, 1)
 	running.Go(func() { failed <- c.Run(work) })
+	running.Go(func() { c.Intake(there.Kinds(l.Catalog, secrets, o.Log)...).Run(work) })
+	running.Go(func() { models.Probe(work, c.Asked, known.Health) })
 	select {
 	case err := <-failed: // before it is told to: it could not start
 		drain()

@@ -3,11 +3,13 @@ package local
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
 
 	"baton.dev/baton/internal/catalog"
+	"baton.dev/baton/internal/chain"
 	"baton.dev/baton/internal/model"
 	"baton.dev/baton/internal/model/simulated"
 	"baton.dev/baton/internal/process"
@@ -16,7 +18,7 @@ import (
 // models calls targets, and runs a real model server on loopback for each simulated one, so that the chain calls it as any
 // other.
 type models struct {
-	openai *model.OpenAI
+	*chain.Clients
 
 	mu      sync.Mutex
 	servers map[string]*modelServer // by target
@@ -29,16 +31,15 @@ type modelServer struct {
 	server   *http.Server
 }
 
-func newModels(secrets func(catalog.Secret) (string, error)) *models {
-	return &models{openai: model.NewOpenAI(model.OpenAIConfig{Key: secrets}), servers: map[string]*modelServer{}}
+func newModels(secrets func(catalog.Secret) (string, error), log *slog.Logger) *models {
+	return &models{Clients: chain.NewClients(secrets, log), servers: map[string]*modelServer{}}
 }
 
-func (m *models) clients() model.Clients {
-	return model.Clients{catalog.OpenAI: m.openai, catalog.Simulated: m}
-}
-
-// Call implements [model.Client] for simulated targets.
+// Call implements [model.Client].
 func (m *models) Call(ctx context.Context, call model.Call) (model.Answer, error) {
+	if call.Target.API != catalog.Simulated {
+		return m.Clients.Call(ctx, call)
+	}
 	url, err := m.serve(ctx, call.Target)
 	if err != nil {
 		return model.Answer{}, err
@@ -46,7 +47,7 @@ func (m *models) Call(ctx context.Context, call model.Call) (model.Answer, error
 	target := *call.Target
 	target.API, target.URL = catalog.OpenAI, url
 	call.Target = &target
-	return m.openai.Call(ctx, call)
+	return m.Clients.Call(ctx, call)
 }
 
 // serve returns the URL of the target's server, which it starts, and starts anew when the target is to behave otherwise.
@@ -80,5 +81,5 @@ func (m *models) close() {
 	for _, s := range m.servers {
 		_ = s.server.Close()
 	}
-	m.openai.Close()
+	m.Clients.Close()
 }

@@ -69,10 +69,14 @@ func (l *Local) startNATS(ctx context.Context, o Options) (*server.Server, error
 	if o.Sync.Interval == 0 {
 		o.Sync.Interval = time.Second
 	}
-	s, err := server.NewServer(&server.Options{
+	opts := &server.Options{
 		ServerName: "baton-local", Host: host, Port: port, NoSigs: true,
 		JetStream: true, StoreDir: filepath.Join(l.Data, "nats"), SyncInterval: o.Sync.Interval, SyncAlways: o.Sync.Always,
-	})
+	}
+	if err := leafOptions(opts, o.LeafListen); err != nil {
+		return nil, err
+	}
+	s, err := server.NewServer(opts)
 	if err != nil {
 		return nil, fmt.Errorf("local: nats server: %w", err)
 	}
@@ -85,7 +89,32 @@ func (l *Local) startNATS(ctx context.Context, o Options) (*server.Server, error
 	if !s.ReadyForConnections(30 * time.Second) {
 		return nil, errors.New("local: nats server is not ready after 30s; the log has its reason")
 	}
+	if port := opts.LeafNode.Port; o.LeafListen != "" {
+		if v, err := s.Varz(nil); err == nil {
+			port = v.LeafNode.Port
+		}
+		l.LeafURL = "nats-leaf://" + net.JoinHostPort(opts.LeafNode.Host, strconv.Itoa(port))
+	}
 	return s, nil
+}
+
+// leafOptions makes the server take the connections of edges at the address. The names of JetStream's own subjects go over them
+// as they are.
+func leafOptions(opts *server.Options, address string) error {
+	if address == "" {
+		return nil
+	}
+	host, service, err := net.SplitHostPort(address)
+	port, notNumber := strconv.Atoi(service)
+	if err != nil || notNumber != nil {
+		return fmt.Errorf("local: leaf address %q: want host:port", address)
+	}
+	if port == 0 {
+		port = server.RANDOM_PORT
+	}
+	opts.LeafNode = server.LeafNodeOpts{Host: host, Port: port}
+	opts.JsAccDefaultDomain = map[string]string{server.DEFAULT_GLOBAL_ACCOUNT: ""}
+	return nil
 }
 
 // natsAddress returns where the embedded server listens: at the address, or at the usual one, or a free port beside it.

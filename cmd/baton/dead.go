@@ -59,7 +59,7 @@ func (f deadFlags) open(ctx context.Context, c *console) (deadLetters, func(), e
 
 // deadFilter chooses among dead letters. The zero value takes all.
 type deadFilter struct {
-	Hop    string `help:"Only those that died at this function: schedule, infer or callback." placeholder:"HOP"`
+	Hop    string `help:"Only those that died at this function: ingest, schedule, infer or callback." placeholder:"HOP"`
 	Reason string `help:"Only those with this reason." placeholder:"REASON"`
 	Tenant string `help:"Only those of this tenant." placeholder:"TENANT"`
 	Since  string `help:"Only those that died since: 2h ago, or a time such as 2026-01-02T15:04:05Z." placeholder:"WHEN"`
@@ -70,9 +70,9 @@ func (f deadFilter) none() bool { return f == deadFilter{} }
 
 // parse returns the filter as a function, or says what is wrong with it.
 func (f deadFilter) parse(now time.Time) (func(events.Event) bool, error) {
-	hops := []events.Hop{events.Schedule, events.Infer, events.Callback}
+	hops := []events.Hop{events.Ingest, events.Schedule, events.Infer, events.Callback, events.Batch}
 	if f.Hop != "" && !slices.Contains(hops, events.Hop(f.Hop)) {
-		return nil, fmt.Errorf("dead: --hop %q: want schedule, infer or callback", f.Hop)
+		return nil, fmt.Errorf("dead: --hop %q: want ingest, schedule, infer or callback", f.Hop)
 	}
 	if _, ok := meanings[events.Reason(f.Reason)]; f.Reason != "" && !ok {
 		return nil, fmt.Errorf("dead: --reason %q: want one of %s", f.Reason, strings.Join(reasonWords(), ", "))

@@ -53,13 +53,20 @@ var meanings = map[events.Reason]meaning{
 		"Redrive it only if the receiver is back there; the result can be polled.",
 	},
 	events.ReasonBlocked: {
-		"The callback's address is not allowed: it is private, or plain http, or redirects.",
-		"If it is right all the same, allow it under callbacks in the configuration, and redrive.",
+		"The callback may not go there: its address is private or plain http, or the tenant's callbacks may not go to the queue, " +
+			"or the receiver has not agreed to be called.",
+		"The detail says which. If it is right all the same, allow it in the configuration or have the receiver agree, and redrive.",
 	},
 	events.ReasonMisconfigure: {
 		"The configuration does not have what the event needs, such as its tenant or a secret.",
 		"Put it back into the configuration, and redrive.",
 	},
+}
+
+// atDoor is what it means that a message was refused at the door, on its way in from a queue or a topic.
+var atDoor = meaning{
+	"A message from a queue or a topic is no request that can be taken, as the detail says. It never was in the chain.",
+	"Its sender is to mend it and send it again; it cannot be redriven. Its data shows with --data.",
 }
 
 // meaningOf returns what the reason means; of one that a newer version wrote, that it is not known.

@@ -153,7 +153,10 @@ func (r *redriver) run(ctx context.Context, ids []string) error {
 // one puts one back and says so. Its error is that of saying it.
 func (r *redriver) one(ctx context.Context, l hop.DeadLetter) error {
 	var err error
-	if !r.dryRun {
+	switch {
+	case l.Event.Dead.Hop == events.Ingest:
+		err = errAtDoor
+	case !r.dryRun:
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleWait)
 		err = redrive(ctx, r.bus, l)
 		cancel()
@@ -208,6 +211,9 @@ func (r *redriver) total() {
 	}
 	fmt.Fprintln(out, ".")
 }
+
+// errAtDoor says why what was refused at the door is not put back: it never was a request of the chain.
+var errAtDoor = errors.New("it was refused at the door, and is for its sender to mend and to send again")
 
 // redrive stores the event anew and then forgets the dead letter: a crash between the two leaves it listed, and redriving
 // it again stores nothing twice.

@@ -94,6 +94,9 @@ func (d deadShowCommand) show(ctx context.Context, c *console, bus hop.DeadLette
 
 func (d deadShowCommand) of(e events.Event, copies int) shown {
 	m := meaningOf(e.Dead.Reason)
+	if e.Dead.Hop == events.Ingest {
+		m = atDoor
+	}
 	s := shown{
 		listed: listedOf(e), Meaning: m.says, Remedy: m.remedy, Copies: copies, Event: d.attributes(e),
 		History: history{

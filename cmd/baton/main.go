@@ -37,6 +37,7 @@ func start() int {
 type commands struct {
 	Up      upCommand      `cmd:"" help:"Run the whole chain in one process, until Ctrl-C."`
 	Demo    demoCommand    `cmd:"" help:"Run the chain, send three requests through it and verify their callbacks."`
+	Edge    edgeCommand    `cmd:"" help:"Run infer alone beside a model in another place, over one outward connection."`
 	Send    sendCommand    `cmd:"" help:"Send one request to a running chain."`
 	Watch   watchCommand   `cmd:"" help:"Follow the events of a running chain."`
 	Dead    deadCommand    `cmd:"" help:"List, show and redrive dead letters."`

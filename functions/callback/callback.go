@@ -1,25 +1,30 @@
 // Package callback is the last function of the chain: it stores how a request ended and delivers that to its caller,
-// signed. It takes completed and failed, and emits nothing.
+// signed. It takes completed and failed, and emits nothing but copies of them where a request has several receivers.
 //
 // Storing comes first and decides: of several terminal events of one request the first one stored is how it ended, and
 // only that one is delivered, with the bytes that were stored, on every try. Delivery is a POST by Standard Webhooks that
-// is a CloudEvent in binary mode too. What an answer means is one table ([judge]), when to try again is another
-// ([again]); both are pure.
+// is a CloudEvent in binary mode too, or the same as a message of NATS or SQS. What an answer means is one table
+// ([judge]), when to try again is another ([again]); both are pure.
+//
+// Where a request names several receivers, the event is stored and then emitted anew once for each that wants to be told
+// of it. Each copy has its own id, its own tries and its own dead letter, and is delivered without storing. schedule emits
+// such copies of failed attempts.
 //
 // Which address may be reached is for package egress to say, at each connection. A URL that says by itself that it may not
 // be reached is a dead letter at once. A name that resolves to such an address is tried again by the schedule like any
-// failure, since what a name resolves to may be a passing fault; it is never connected to in the meantime.
+// failure, since what a name resolves to may be a passing fault; it is never connected to in the meantime. Where the tenant
+// asks for it, a receiver must also have agreed to be called, and how often; see handshake.go.
 //
 // A request's deadline does not end the delivery of its result: what was paid for is worth having late.
 //
-// Nothing bounds the deliveries to one host at a time but the workers of the process.
+// Nothing bounds the deliveries to one host at a time but the workers of the process, and the rate that a receiver agreed
+// to.
 package callback
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -29,6 +34,7 @@ import (
 	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/egress"
 	"baton.dev/baton/internal/hop"
+	"baton.dev/baton/internal/limit"
 	"baton.dev/baton/internal/results"
 )
 
@@ -47,8 +53,16 @@ type Config struct {
 	// Secrets reads a secret. It is called when a tenant's first callback under a catalog is signed, and its error must
 	// not show the secret.
 	Secrets func(catalog.Secret) (string, error)
-	Version string         // in the User-Agent, baton/<version>; default "dev"
-	RootCAs *x509.CertPool // what receivers' certificates are verified by; nil is the system's
+	Version string // in the User-Agent, baton/<version>; default "dev"
+	// Queues are the ways to receivers that are no web servers, by scheme; nil: there are none, and what is to go there is a
+	// dead letter.
+	Queues Queues
+	// Origin names the chain to receivers that are asked whether they agree to be called, as a DNS name; default baton.dev.
+	Origin string
+	// Rates counts deliveries against what receivers agreed to; nil: this process alone counts its own.
+	Rates   limit.Store
+	Now     func() time.Time // the clock; default time.Now
+	RootCAs *x509.CertPool   // what receivers' certificates are verified by; nil is the system's
 	// Resolver resolves receivers' names; nil is the system's.
 	Resolver *net.Resolver
 	// Transport makes the deliveries, and it is then for it to refuse what may not be reached; nil is one over the network
@@ -64,6 +78,10 @@ type Callback struct {
 	results Results
 	signers signers
 	client  *http.Client
+	queues  Queues
+	rates   limit.Store
+	asked   handshakes
+	origin  string
 	agent   string
 	ended   func(context.Context, events.Event)
 	now     func() time.Time
@@ -87,6 +105,9 @@ func New(cfg Config) *Callback {
 	if cfg.Ended == nil {
 		cfg.Ended = func(context.Context, events.Event) {}
 	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	return &Callback{
 		ended:   cfg.Ended,
 		catalog: cfg.Catalog,
@@ -97,101 +118,49 @@ func New(cfg Config) *Callback {
 			// A redirect is an answer like any other: a failure.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		agent: "baton/" + version,
-		now:   time.Now,
+		queues: cfg.Queues,
+		rates:  cfg.Rates,
+		asked:  newHandshakes(),
+		origin: cmp.Or(cfg.Origin, defaultOrigin),
+		agent:  "baton/" + version,
+		now:    cfg.Now,
 	}
 }
 
 // Close closes the connections that no delivery uses.
 func (c *Callback) Close() { c.client.CloseIdleConnections() }
 
-// Handle implements [hop.Handler].
+// Handle implements [hop.Handler]. A crash between the storing of a result and the emitting of its copies repeats the event:
+// the result that stands is then found to be this event's own, and the copies have the same ids.
 func (c *Callback) Handle(ctx context.Context, in events.Event) ([]events.Event, error) {
+	if in.Subscriber > 0 {
+		return nil, c.deliver(ctx, in, in.Data)
+	}
 	body, ours, err := c.store(ctx, in)
 	if err == nil && in.Tries == 0 {
 		c.ended(ctx, in)
 	}
-	if err != nil || !ours || in.CallbackURL == "" {
-		return nil, err
-	}
-	return nil, c.deliver(ctx, in, body)
-}
-
-// store writes down how the request ended. It returns the bytes to deliver, and whether it is for this event to deliver
-// them: not so if the request was canceled, belongs to another run, or was ended by another event, which delivers itself.
-// Where another copy of this event was first, with other bytes, as a call that was repeated makes, the event goes on with
-// those: then it says the same for as long as it lives, and no two bodies go out under one id.
-func (c *Callback) store(ctx context.Context, in events.Event) (body []byte, ours bool, err error) {
-	var status events.Status
-	switch in.Type {
-	case events.Completed:
-		status = events.StatusCompleted
-	case events.Failed:
-		status = events.StatusFailed
-	default:
-		return nil, false, hop.Reject(events.ReasonUnroutable, fmt.Errorf("callback: takes no %s", in.Type.Step()))
-	}
-	if len(in.Data) == 0 {
-		return nil, false, hop.Reject(events.ReasonUndecodable, errors.New("callback: the event has no result"))
-	}
-	if in.Begun == 0 {
-		// No attempt was ever begun, so nobody claimed the request: it may be canceled still.
-		stood, err := c.results.Begin(ctx, in.Subject, results.Beginning{Run: in.Run, At: c.now(), Accepted: in.Accepted})
-		if err != nil {
-			return nil, false, hop.Unavailable(fmt.Errorf("callback: claim: %w", err))
-		}
-		if stood.Canceled || stood.Run != in.Run {
-			return nil, false, nil
-		}
-	}
-	ending, err := c.results.End(ctx, in.Subject, results.Ending{
-		EventID: in.ID, Status: status, Body: in.Data, Accepted: in.Accepted,
-	})
-	if err != nil {
-		return nil, false, hop.Unavailable(fmt.Errorf("callback: store result: %w", err))
-	}
-	if ending.EventID != in.ID {
-		return nil, false, nil
-	}
-	if !bytes.Equal(ending.Body, in.Data) {
-		in.Data = ending.Body
-		return nil, false, hop.Replace(in)
-	}
-	return ending.Body, true, nil
-}
-
-// deliver makes one try at delivering the result and says what becomes of the event.
-func (c *Callback) deliver(ctx context.Context, in events.Event, body []byte) error {
-	cat := c.catalog()
-	signer, err := c.signers.of(cat, in.Tenant)
-	if err != nil {
-		if errors.Is(err, errNoSigner) {
-			return hop.Reject(events.ReasonMisconfigure, err)
-		}
-		return again(cat.Callbacks.Retries, in, 0, err) // a secret's file may be on its way
-	}
-	answer, err := c.post(ctx, cat.Callbacks.Timeout, signer, in, body)
 	switch {
-	case err == nil:
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case refusedForGood(err):
-		return hop.Reject(events.ReasonBlocked, err)
+	case err != nil || !ours:
+		return nil, err
+	case in.Callbacks != "":
+		return c.copies(in, body)
+	case in.CallbackURL == "":
+		return nil, nil
 	default:
-		return again(cat.Callbacks.Retries, in, 0, err)
+		return nil, c.deliver(ctx, in, body)
 	}
-	verdict := judge(answer.status)
-	if verdict == delivered {
-		return nil
+}
+
+// copies returns the event once for each receiver that wants to be told of it, with the bytes that were stored.
+func (c *Callback) copies(in events.Event, body []byte) ([]events.Event, error) {
+	in.Data = body
+	copies, err := in.Copies()
+	if err != nil {
+		return nil, hop.Reject(events.ReasonUndecodable, fmt.Errorf("callback: %w", err))
 	}
-	err = fmt.Errorf("callback: deliver to %s: status %d", answer.host, answer.status)
-	switch verdict {
-	case gone:
-		return hop.Reject(events.ReasonGone, err)
-	case later:
-		named, _ := parseRetryAfter(answer.retryAfter, c.now())
-		return again(cat.Callbacks.Retries, in, named, err)
-	default:
-		return again(cat.Callbacks.Retries, in, 0, err)
+	for i := range copies {
+		copies[i].Hops++
 	}
+	return copies, nil
 }

@@ -55,14 +55,7 @@ func refusedForGood(err error) bool {
 }
 
 // post makes one delivery and returns what the receiver answered.
-func (c *Callback) post(
-	ctx context.Context, timeout time.Duration, signer *webhook.Signer, in events.Event, body []byte,
-) (answer, error) {
-	if timeout <= 0 {
-		timeout = defaultTimeout
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
+func (c *Callback) post(ctx context.Context, signer *webhook.Signer, in events.Event, body []byte) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, in.CallbackURL, bytes.NewReader(body))
 	if err != nil {
 		return answer{}, errURL
@@ -102,7 +95,7 @@ func describe(err error) string {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, http.ErrSchemeMismatch) {
 		return "the answer is not TLS"
 	}
-	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() || errors.Is(err, errSlow) {
 		return "timeout"
 	}
 	switch {

@@ -44,7 +44,7 @@ func (f *function) attempt(ctx context.Context, in events.Event, req events.Requ
 		bill.release(ctx)
 		return f.refuse(ctx, in, model.NewError(events.CodeExpired, nil)), nil
 	}
-	answer, err := f.Models.Call(ctx, f.call(in, req, target, token))
+	answer, err := f.Models.Call(ctx, f.call(ctx, in, req, target, token))
 	end := f.Now()
 	failure, failed := errors.AsType[*model.Error](err)
 	if err != nil && (ctx.Err() != nil || !failed) {
@@ -75,8 +75,8 @@ func (f *function) attempt(ctx context.Context, in events.Event, req events.Requ
 	return o, nil
 }
 
-// call returns the call of the attempt.
-func (f *function) call(in events.Event, req events.Request, t *catalog.Target, token int64) model.Call {
+// call returns the call of the attempt. When ctx is done no more pieces of its answer go out: the lease may be another worker's.
+func (f *function) call(ctx context.Context, in events.Event, req events.Request, t *catalog.Target, token int64) model.Call {
 	call := model.Call{
 		Target: t, Request: req, ID: in.ID,
 		TraceParent: in.TraceParent, TraceState: in.TraceState, Expiry: in.Expiry,
@@ -87,6 +87,9 @@ func (f *function) call(in events.Event, req events.Request, t *catalog.Target, 
 	if in.Stream && f.Tokens != nil {
 		id := tokens.ID{Attempt: in.Attempt, Token: token}
 		call.Delta = func(d model.Delta) {
+			if ctx.Err() != nil {
+				return
+			}
 			f.Tokens.Send(in.Subject, tokens.Piece{ID: id, Text: d.Text, Choices: d.Choices})
 			id.N++
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"net/http"
 	"strings"
 	"time"
 
@@ -30,9 +31,15 @@ const (
 // Receipt is what the caller of an accepted request is told.
 type Receipt struct{ MessageID, RequestID string }
 
-// Submit takes in one request, and says in c which message it is once that is known. The steps are in this order, and this is what a crash (or a lost answer) means:
+// Submit takes in one request, and says in c which message it is once that is known. The steps are in this order, and this
+// is what a crash (or a lost answer) means:
 //
-//	check, refused     nothing is written yet: the caller repeats, and it is the first time again
+//	(0) parts          what was taken out of the body is in the object store, under an id of this reading of it.
+//	                   A crash from here to (3) leaves the objects without an event: they expire, an hour after the latest
+//	                   deadline there is. So do those of a repeat that is still queued, since nobody knows which of the two
+//	                   events the transport kept, and those of a request that is canceled before it begins.
+//	check, refused     nothing else is written yet: the caller repeats, and it is the first time again. Here, and wherever
+//	                   it is known that no event refers to the objects, they are removed before the answer.
 //	(1) tally          enters the message id, where the tenant has a bound of what is queued.
 //	                   A crash after it leaves an entry without a request, which counts until the request's deadline, or
 //	                   until the caller repeats and the request ends.
@@ -40,6 +47,8 @@ type Receipt struct{ MessageID, RequestID string }
 //	                   A crash after it leaves an acceptance without an event. Nobody was told 202. When the caller repeats,
 //	                   it finds its own acceptance, still queued, and goes on to (3). If it never does, nothing runs:
 //	                   polling says queued until the acceptance expires, and the entry counts until the deadline.
+//	    spool          puts a request that is too large for an event into the object store, an hour after whose deadline it
+//	                   expires. A crash after it is one after (2).
 //	(3) publish        stores the event, confirmed. A crash after it leaves a request that runs without its caller's
 //	                   knowledge, as after any lost answer. When the caller repeats, the event has the same id and is
 //	                   stored once; where the transport has forgotten the id, two copies exist, and the one that begins
@@ -50,6 +59,13 @@ type Receipt struct{ MessageID, RequestID string }
 //
 // The other order would let an event run, and end, that nothing can be polled of, and two bodies under one id both run.
 func (s *Server) Submit(ctx context.Context, c *Caller, sub Submission) (Receipt, *problem.Problem) {
+	e := events.Event{Parts: sub.Parts, PartsID: sub.PartsID}
+	published := false // or it may have been
+	defer func() {
+		if !published {
+			s.discard(ctx, e.PartsID, e.Parts)
+		}
+	}()
 	doc, req, p := s.check(c, sub)
 	if p != nil {
 		return Receipt{}, p
@@ -71,20 +87,24 @@ func (s *Server) Submit(ctx context.Context, c *Caller, sub Submission) (Receipt
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	now := s.now()
-	e := events.New(c.Tenant.Name, req, c.priority(req, sub), body, now, s.deadline(c, req, sub, now))
+	e = events.New(c.Tenant.Name, req, c.priority(req, sub), body, now, s.deadline(c, req, sub, now))
+	e.Parts, e.PartsID = sub.Parts, sub.PartsID
 	entry, p := s.admit(ctx, c, rc.MessageID, e)
 	if p != nil {
 		return Receipt{}, p
 	}
 	first, stands, p := s.accept(ctx, rc, results.Acceptance{
 		Tenant: c.Tenant.Name, RequestID: rc.RequestID, Model: req.ModelID,
-		Digest: hex.EncodeToString(doc.digest[:]), AcceptedAt: now,
+		Digest: hex.EncodeToString(doc.digest[:]), AcceptedAt: now, Note: sub.Note,
 	})
 	if p == nil && stands == events.StatusQueued {
 		e.Accepted, e.Expiry = first, s.deadline(c, req, sub, first)
 		e.TraceParent, e.TraceState, e.Extra = sub.TraceParent, sub.TraceState, sub.Extra
 		e.CacheKey = s.cacheKey(c, sub, e)
-		p = s.publish(ctx, e)
+		if e, p = s.spool(ctx, e, rc.RequestID); p == nil {
+			p = s.publish(ctx, e)
+			published = p == nil || p.Status != http.StatusRequestEntityTooLarge
+		}
 	}
 	s.uncount(ctx, c, rc.MessageID, entry, p, stands)
 	if p != nil {

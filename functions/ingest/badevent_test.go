@@ -148,7 +148,7 @@ func TestBadEventsInBinaryMode(t *testing.T) {
 		},
 		{"a bad attribute beside data that is no JSON", `{"model_id":`, []string{"Ce-Time", "x"}, 400, []string{"/model_id", "ce-time"}},
 		{"a bad attribute beside no data", ``, []string{"Ce-Time", "x"}, 400, []string{"ce-time"}},
-		{"a batch", good, []string{"Content-Type", "application/cloudevents-batch+json"}, 415, nil},
+		{"a batch that is one event", good, []string{"Content-Type", "application/cloudevents-batch+json"}, 422, []string{""}},
 		{"another event format", good, []string{"Content-Type", "application/cloudevents+xml"}, 415, nil},
 		{"another content type", good, []string{"Content-Type", "text/plain"}, 415, nil},
 		{"no content type", good, []string{"Content-Type", ""}, 415, nil},

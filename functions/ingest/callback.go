@@ -5,11 +5,94 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
+	"baton.dev/baton/events"
+	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/egress"
+	"baton.dev/baton/internal/outbound"
+	"baton.dev/baton/internal/problem"
 )
+
+// receiver is where a request wants to be told what becomes of it. One of host and queue is set.
+type receiver struct {
+	pointer string // to its URL in the request
+	host    string // of a web server, in lower case
+	queue   string // a destination of package outbound
+}
+
+// receivers returns where the request wants to be told, and what is wrong with it, as far as no key could mend it. It sets
+// the request's callbacks; of what is not of the shape that the schema wants, the schema says so.
+func (s *Server) receivers(c *Caller, object map[string]any, req *events.Request) ([]receiver, []problem.FieldError) {
+	var list []receiver
+	var faults []problem.FieldError
+	add := func(pointer, raw string) {
+		to, wrong := s.receiver(raw)
+		if wrong == "" && len(c.Tenant.Secrets) == 0 {
+			wrong = "cannot be used: there is no secret to sign this key's callbacks with; leave it out and poll for the result"
+		}
+		if wrong != "" {
+			faults = append(faults, problem.FieldError{Pointer: pointer, Detail: wrong})
+			return
+		}
+		to.pointer = pointer
+		list = append(list, to)
+	}
+	if req.CallbackURL != "" {
+		add("/callback_url", req.CallbackURL)
+	}
+	given, _ := object["callbacks"].([]any)
+	for i, one := range given[:min(len(given), events.MostCallbacks)] {
+		members, _ := one.(map[string]any)
+		raw, _ := members["url"].(string)
+		if raw == "" {
+			continue
+		}
+		add(fmt.Sprintf("/callbacks/%d/url", i), raw)
+		callback := events.CallbackRequest{URL: raw}
+		wanted, _ := members["events"].([]any)
+		for _, w := range wanted {
+			word, _ := w.(string)
+			callback.Events = append(callback.Events, word)
+		}
+		req.Callbacks = append(req.Callbacks, callback)
+	}
+	return list, faults
+}
+
+// receiver reads a callback URL, or says what is wrong with it.
+func (s *Server) receiver(raw string) (to receiver, wrong string) {
+	if !outbound.Is(raw) {
+		host, wrong := s.callbackHost(raw)
+		return receiver{host: host}, wrong
+	}
+	d, err := outbound.Parse(raw)
+	switch {
+	case err != nil:
+		return receiver{}, err.Error()
+	case !slices.Contains(s.cfg.Queues, d.Scheme) && len(s.cfg.Queues) == 0:
+		return receiver{}, "must be an https URL: this chain delivers to no queues"
+	case !slices.Contains(s.cfg.Queues, d.Scheme):
+		return receiver{}, fmt.Sprintf("must be an https URL, or begin with %s://: this chain has no way to %s://",
+			strings.Join(s.cfg.Queues, "://, "), d.Scheme)
+	default:
+		return receiver{queue: d.String()}, ""
+	}
+}
+
+// mayTell reports whether the tenant's callbacks may go to the receiver, or why not.
+func mayTell(t *catalog.Tenant, to receiver) (denied string) {
+	switch {
+	case to.host != "" && !t.MayCallBack(to.host):
+		return "names a host that this key's callbacks may not go to"
+	case to.queue != "" && !t.MayCallQueue(to.queue):
+		return "names a queue that this key's callbacks may not go to"
+	default:
+		return ""
+	}
+}
 
 // callbackHost returns the host of a callback URL, or what is wrong with the URL.
 func (s *Server) callbackHost(raw string) (host, wrong string) {

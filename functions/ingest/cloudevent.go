@@ -18,7 +18,7 @@ const (
 )
 
 // postEvent answers POST /v1/events: a CloudEvent of type requested, in binary or structured mode, whose data goes through
-// the same door as a request that is posted by itself.
+// the same door as a request that is posted by itself; or a batch of them.
 //
 // The event's source and id name the request where its data has no request_id; an Idempotency-Key is not looked at. Its
 // subject, time and dataschema say nothing here: the chain sets its own.
@@ -26,42 +26,45 @@ func (s *Server) postEvent(x *Exchange, r *http.Request) *problem.Problem {
 	if p := noWait(r); p != nil {
 		return p
 	}
-	structured, p := eventMode(r)
+	mode, p := eventMode(r)
+	switch {
+	case p != nil:
+		return p
+	case mode == batchJSON:
+		return s.postBatch(x, r)
+	}
+	body, p := s.ReadBody(x, r)
 	if p != nil {
 		return p
 	}
-	body, p := readBody(x, r, bodyLimit(x.Catalog))
-	if p != nil {
-		return p
-	}
-	e := binaryEnvelope(r.Header, body)
-	if structured {
-		if e, p = structuredEnvelope(body); p != nil {
+	e := binaryEnvelope(r.Header, body.Bytes)
+	if mode == structuredJSON {
+		if e, p = structuredEnvelope(body.Bytes); p != nil {
+			s.Discard(r.Context(), body)
 			return p
 		}
 	}
 	sub := s.fromEvent(e)
+	sub.Parts, sub.PartsID = body.Parts, body.PartsID
 	if sub.TraceParent == "" {
 		sub.TraceParent, sub.TraceState = traceContext(r.Header["Traceparent"], r.Header["Tracestate"])
 	}
 	return s.take(x, r, sub)
 }
 
-// eventMode tells by the content type whether the event is in structured mode.
-func eventMode(r *http.Request) (structured bool, _ *problem.Problem) {
+// eventMode returns the media type that says the event's mode: structuredJSON, batchJSON, or "" for binary mode.
+func eventMode(r *http.Request) (mode string, _ *problem.Problem) {
 	typ, p := mediaType(r)
 	if p != nil {
-		return false, p
+		return "", p
 	}
 	switch {
-	case typ == structuredJSON:
-		return true, wantPlain(r)
-	case typ == batchJSON:
-		return false, unsupported("Batches of events are not taken yet: send each event by itself.")
+	case typ == structuredJSON, typ == batchJSON:
+		return typ, wantPlain(r)
 	case strings.HasPrefix(typ, "application/cloudevents"):
-		return false, unsupported(fmt.Sprintf("The event format %q is not taken: send %s, or binary mode.", typ, structuredJSON))
+		return "", unsupported(fmt.Sprintf("The event format %q is not taken: send %s, or binary mode.", typ, structuredJSON))
 	default:
-		return false, wantJSON(r)
+		return "", wantJSON(r)
 	}
 }
 

@@ -44,6 +44,9 @@ type Config struct {
 	//
 	// [egress.BlockedError]: https://pkg.go.dev/baton.dev/baton/internal/egress#BlockedError
 	CheckCallback func(*url.URL) error
+	// Queues are the schemes of the queues that callbacks can be delivered to, nats and sqs. Nil: a callback that names a
+	// queue is refused.
+	Queues []string
 	// Limit counts what tenants submit against their rates, and refuses what is too fast. Nil: rates are not looked at.
 	Limit *limit.Limiter
 	// Tally counts the requests of tenants that bound what is queued, and refuses those above. Nil: no bound is looked at.
@@ -59,8 +62,14 @@ type Config struct {
 	CacheKey func(tenant string, m *catalog.Model, r events.Request) string
 	// Tokens has the pieces of answers that are wanted while they are made. Nil: results are only had whole.
 	Tokens tokens.Relay
+	// Streams bounds how many requests are followed at once in this process; 0: 10,000.
+	Streams int
+	// TenantStreams bounds how many of them are one tenant's; 0: 5,000.
+	TenantStreams int
 	// Objects keeps what is too large for an event. Nil: what is too large is refused.
 	Objects objects.Store
+	// MaxEvent is how many bytes of a request go into an event; 0: 900 KiB. A larger one is kept in Objects.
+	MaxEvent int
 	// Ready returns an error while requests cannot be stored; /readyz then answers 503. Nil: always ready.
 	Ready func(context.Context) error
 	// Drain is done when the server is to stop: who waits for a result is answered at once with where the request stands,
@@ -87,6 +96,7 @@ type Server struct {
 	fixed   map[string]Route // by path
 	request Route            // /v1/inferences/{message_id}
 	mounted []Route
+	room    *room
 }
 
 // New returns a server made of cfg.
@@ -111,6 +121,8 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{cfg: cfg, schema: compileSchema(), openAPI: openAPIDocument(cfg.Version)}
 	s.fixed, s.request = s.routes()
+	s.room = newRoom(cfg.Streams, cfg.TenantStreams)
+	s.Mount(s.streamRoute())
 	return s
 }
 

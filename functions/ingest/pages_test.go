@@ -88,7 +88,7 @@ func TestTheOpenAPIDocumentHasEveryRouteAndNoOther(t *testing.T) {
 	f := setup(t)
 	var doc openAPI
 	f.do(t, http.MethodGet, "/openapi.json", "").decode(t, &doc)
-	if doc.OpenAPI != "3.1.0" || len(doc.Paths) != 11 {
+	if doc.OpenAPI != "3.1.0" || len(doc.Paths) != 12 {
 		t.Errorf("OpenAPI %s with %d paths", doc.OpenAPI, len(doc.Paths))
 	}
 	for path, item := range doc.Paths {

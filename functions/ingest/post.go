@@ -20,11 +20,11 @@ func (s *Server) postRequest(x *Exchange, r *http.Request) *problem.Problem {
 	if p != nil {
 		return p
 	}
-	body, p := readBody(x, r, bodyLimit(x.Catalog))
+	body, p := s.ReadBody(x, r)
 	if p != nil {
 		return p
 	}
-	sub := Submission{Body: body, FallbackID: id}
+	sub := Submission{Body: body.Bytes, Parts: body.Parts, PartsID: body.PartsID, FallbackID: id}
 	sub.TraceParent, sub.TraceState = traceContext(r.Header["Traceparent"], r.Header["Tracestate"])
 	return s.take(x, r, sub)
 }

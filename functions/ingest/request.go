@@ -25,6 +25,9 @@ type Submission struct {
 	Parts   int
 	PartsID string
 
+	// Note is kept with the acceptance, for the interface that took the request in; see [results.Acceptance].
+	Note string
+
 	at     string               // the pointer to the body in what was sent: "" where it is all of it
 	faults []problem.FieldError // of what stands around the body; if there are any, it may be that there is no body
 }
@@ -64,22 +67,15 @@ func (s *Server) check(c *Caller, sub Submission) (document, events.Request, *pr
 			Pointer: "/model_id", Detail: "names no model there is; GET /v1/models lists those this key may use",
 		})
 	}
-	host := ""
-	if req.CallbackURL != "" {
-		var wrong string
-		if host, wrong = s.callbackHost(req.CallbackURL); wrong == "" && len(c.Tenant.Secrets) == 0 {
-			wrong = "cannot be used: there is no secret to sign this key's callbacks with; leave it out and poll for the result"
-		}
-		if wrong != "" {
-			faults = append(faults, problem.FieldError{Pointer: "/callback_url", Detail: wrong})
-		}
-	}
+	receivers, wrong := s.receivers(c, object, &req)
+	faults = append(faults, wrong...)
+	faults = append(faults, s.references(object, sub)...)
 	faults = append(faults, validate(s.schema, doc.value)...)
 	moveTo(sub.at, faults)
 	if faults = append(faults, sub.faults...); len(faults) > 0 {
 		return doc, req, invalid(tidy(faults))
 	}
-	return doc, req, within(sub.at, mayNot(c, req.ModelID, host))
+	return doc, req, within(sub.at, mayNot(c, req.ModelID, receivers))
 }
 
 // invalid is the problem of a body with faults.
@@ -96,12 +92,12 @@ func invalid(faults []problem.FieldError) *problem.Problem {
 }
 
 // mayNot is the problem of a valid request that names what its key may not use, or nil.
-func mayNot(c *Caller, modelID, callbackHost string) *problem.Problem {
+func mayNot(c *Caller, modelID string, receivers []receiver) *problem.Problem {
 	var denied []problem.FieldError
-	if callbackHost != "" && !c.Tenant.MayCallBack(callbackHost) {
-		denied = append(denied, problem.FieldError{
-			Pointer: "/callback_url", Detail: "names a host that this key's callbacks may not go to",
-		})
+	for _, to := range receivers {
+		if detail := mayTell(c.Tenant, to); detail != "" {
+			denied = append(denied, problem.FieldError{Pointer: to.pointer, Detail: detail})
+		}
 	}
 	if !c.Tenant.MayUse(modelID) {
 		denied = append(denied, problem.FieldError{

@@ -54,7 +54,8 @@ func (s *Server) routes() (fixed map[string]Route, request Route) {
 	return fixed, request
 }
 
-// Mount adds routes beside those of the interface itself. It is called before the server is used.
+// Mount adds routes beside those of the interface itself. Two may have the same pattern and answer different methods, one of them
+// open. It is called before the server is used.
 func (s *Server) Mount(routes ...Route) { s.mounted = append(s.mounted, routes...) }
 
 // match returns the route of the request's path. What stands in the path for a message id is id; the path values of a mounted
@@ -68,12 +69,19 @@ func (s *Server) match(r *http.Request) (rt Route, id string, ok bool) {
 	if ok && id != "" && !strings.Contains(id, "/") {
 		return s.request, id, true
 	}
-	for _, rt := range s.mounted {
-		if rt.matches(r) {
-			return rt, "", true
+	found := false
+	for _, other := range s.mounted {
+		if !other.matches(r) {
+			continue
+		}
+		if _, p := other.handler(r.Method); p == nil {
+			return other, "", true
+		}
+		if !found { // it says which methods it answers
+			rt, found = other, true
 		}
 	}
-	return Route{}, "", false
+	return rt, "", found
 }
 
 // matches reports whether the request's path is the route's, and sets its path values.

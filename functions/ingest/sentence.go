@@ -62,6 +62,9 @@ func form(at, pattern string) string {
 	if strings.HasSuffix(at, "/image_url/url") {
 		return "must be an https or http URL, or the image itself as a data:image/ URL"
 	}
+	if strings.HasSuffix(at, "/file/file_id") {
+		return "must be the id of a file, such as file-abc123"
+	}
 	return "must match the pattern " + pattern
 }
 

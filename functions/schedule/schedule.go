@@ -65,9 +65,9 @@ type function struct {
 	rooms      rooms
 }
 
-// New returns the function: it takes requested and attempt_failed, and emits scheduled, completed or failed. It keeps, in
-// memory, the turns of round_robin, the factors of adaptive, and when it last offered a request to a half-open target. It
-// starts no goroutine.
+// New returns the function: it takes requested and attempt_failed, and emits scheduled, completed or failed, and beside it
+// the failed attempt again for each receiver that wants to be told of it. It keeps, in memory, the turns of round_robin, the
+// factors of adaptive, and when it last offered a request to a half-open target. It starts no goroutine.
 func New(c Config) hop.Handler {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -76,6 +76,15 @@ func New(c Config) hop.Handler {
 }
 
 func (f *function) handle(ctx context.Context, in events.Event) ([]events.Event, error) {
+	out, err := f.follow(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return append(out, f.told(in)...), nil
+}
+
+// follow returns what follows from the event: how the request goes on, or how it ended.
+func (f *function) follow(ctx context.Context, in events.Event) ([]events.Event, error) {
 	now, cat := f.Now(), f.Catalog()
 	if failure := over(cat, in, now); failure != nil {
 		return f.fail(ctx, in, *failure, now)

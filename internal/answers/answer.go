@@ -10,12 +10,14 @@ import (
 	"baton.dev/baton/events"
 )
 
-// Answer is what the result of an equal request is made of. Copies share Message and Usage, which must not be written to.
+// Answer is what the result of an equal request is made of. Copies share what is raw and Usage, which must not be written to.
 type Answer struct {
 	ModelID      string          `json:"model_id,omitempty"`
 	Target       string          `json:"target,omitempty"` // that was called
 	Output       string          `json:"output,omitempty"`
 	Message      json.RawMessage `json:"message,omitempty"`
+	Choices      json.RawMessage `json:"choices,omitempty"`
+	Embeddings   json.RawMessage `json:"embeddings,omitempty"`
 	FinishReason string          `json:"finish_reason,omitempty"`
 	Usage        *events.Usage   `json:"usage,omitempty"` // of the call that was made and paid for
 	StoredAt     time.Time       `json:"stored_at"`
@@ -24,7 +26,7 @@ type Answer struct {
 // Of returns what a result says that holds for equal requests too.
 func Of(r events.Result) Answer {
 	return Answer{
-		ModelID: r.ModelID, Target: r.Target, Output: r.Output, Message: r.Message,
+		ModelID: r.ModelID, Target: r.Target, Output: r.Output, Message: r.Message, Choices: r.Choices, Embeddings: r.Embeddings,
 		FinishReason: r.FinishReason, Usage: r.Usage, StoredAt: r.Timings.CompletedAt,
 	}
 }
@@ -35,10 +37,34 @@ func Of(r events.Result) Answer {
 var whole = []string{"stop", "tool_calls", "function_call", "end_turn", "stop_sequence", "tool_use", "eos_token", ""}
 
 // Cachable reports whether the result may answer equal requests: it completed by a call of a model, the model says nothing
-// of a truncation, and there is something in it.
+// of a truncation, of none of its choices, and there is something in it.
 func Cachable(r events.Result) bool {
-	return r.Status == events.StatusCompleted && !r.Cached && slices.Contains(whole, r.FinishReason) &&
-		(r.Output != "" || len(r.Message) > 0)
+	return r.Status == events.StatusCompleted && !r.Cached && slices.Contains(whole, r.FinishReason) && wholeChoices(r.Choices) &&
+		(r.Output != "" || len(r.Message) > 0 || len(r.Embeddings) > 0)
+}
+
+// wholeChoices reports whether none of the choices is cut short, as far as they can be read.
+func wholeChoices(raw json.RawMessage) bool {
+	if len(raw) == 0 {
+		return true
+	}
+	var choices []struct {
+		FinishReason string `json:"finish_reason"`
+	}
+	if json.Unmarshal(raw, &choices) != nil {
+		return false
+	}
+	for _, c := range choices {
+		if !slices.Contains(whole, c.FinishReason) {
+			return false
+		}
+	}
+	return true
+}
+
+// size is about what the answer takes in memory, in bytes.
+func (a *Answer) size() int {
+	return len(a.Output) + len(a.Message) + len(a.Choices) + len(a.Embeddings) + entryBytes
 }
 
 // stored is an answer as a [Store] keeps it. It says itself when its time is over, so that no clock but the reader's
@@ -52,7 +78,7 @@ type stored struct {
 // it is the one that was. Its error quotes nothing of the answer, as the encoder's does.
 func (s stored) encode() ([]byte, error) {
 	var b bytes.Buffer
-	b.Grow(512 + len(s.Answer.Output) + len(s.Answer.Message))
+	b.Grow(s.Answer.size())
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(s); err != nil {

@@ -75,7 +75,7 @@ func New(c Config) *Answers {
 		near: otter.Must(&otter.Options[string, stored]{
 			MaximumWeight: uint64(c.Bytes),
 			Weigher: func(key string, s stored) uint32 {
-				return uint32(len(key) + len(s.Answer.Output) + len(s.Answer.Message) + entryBytes)
+				return uint32(len(key) + s.Answer.size())
 			},
 		}),
 	}

@@ -28,6 +28,8 @@ type question struct {
 	Members            []member
 	Messages           json.RawMessage
 	Parameters         map[string]json.RawMessage
+	Operation          string          `json:"operation,omitempty"` // other than chat
+	Input              json.RawMessage `json:"input,omitempty"`     // of such a one, in the place of messages
 }
 
 // made is a target as far as it determines what it answers.
@@ -43,23 +45,29 @@ type member struct {
 }
 
 // Key returns what is the same for two requests if, and only if, the answer to one may answer the other: a hash over the
-// tenant, the model and how it is made, the arm, the messages and the parameters. A prompt is a single message of a user,
-// as the schema says. Layout, the order of members and the spelling of strings and numbers do not matter. What says
-// nothing to the model (ids, metadata, callback, priority, deadline) is not in it, nor are weights, which choose among
-// targets that stand for one model.
+// tenant, the model and how it is made, the arm, the operation, the messages or the input, and the parameters. A prompt is a
+// single message of a user, as the schema says. Layout, the order of members and the spelling of strings and numbers do not
+// matter. What says nothing to the model (ids, metadata, callback, priority, deadline) is not in it, nor are weights, which
+// choose among targets that stand for one model.
 //
 // Where m is a group, members are the models that it stands for: without them a change in how one is made is not seen.
 func Key(tenant string, m *catalog.Model, arm string, r events.Request, members ...*catalog.Model) string {
 	q := question{
 		Tenant: tenant, Model: m.ID, Arm: arm, Made: madeOf(m),
-		Messages: canonical(messages(r)), Parameters: map[string]json.RawMessage{},
+		Parameters: map[string]json.RawMessage{},
+	}
+	switch r.Operation {
+	case "", events.Chat:
+		q.Messages = canonical(messages(r))
+	default:
+		q.Operation, q.Input = r.Operation, canonical(r.Input)
 	}
 	for _, g := range m.Group {
 		q.Members = append(q.Members, member{Model: g.Model, Made: madeOfNamed(g.Model, members)})
 	}
 	slices.SortFunc(q.Members, byText[member])
 	for name, raw := range r.Parameters {
-		if !reserved(name) {
+		if !reserved(name, r.Operation) {
 			q.Parameters[name] = canonical(raw)
 		}
 	}
@@ -83,9 +91,18 @@ func messages(r events.Request) json.RawMessage {
 	}
 }
 
-// reserved names the parameters that never reach a model: see encodeRequest of package model.
-func reserved(name string) bool {
-	return name == "model" || name == "messages" || name == "stream" || name == "stream_options"
+// reserved names the parameters that never reach a model: see newPayload of package model.
+func reserved(name, operation string) bool {
+	switch name {
+	case "model", "messages", "stream", "stream_options":
+		return true
+	case "prompt":
+		return operation == events.TextCompletion
+	case "input":
+		return operation == events.Embeddings
+	default:
+		return false
+	}
 }
 
 // madeOf returns the model's targets, each that answers alike once, in one order.

@@ -72,8 +72,17 @@ func TestAKeyIsTheSameForWhatHasTheSameAnswer(t *testing.T) {
 			says(`{"prompt":"x"}`),
 			says(`{"prompt":"x","parameters":{"stream":false,"stream_options":{"a":1},"model":"y","messages":[]}}`),
 		},
-		"none and no parameters":  {says(`{"prompt":"x"}`), says(`{"prompt":"x","parameters":{}}`)},
-		"none and empty messages": {says(`{}`), says(`{"messages":[]}`)},
+		"no operation and chat": {plain, says(
+			`{"operation":"chat","prompt":"x","parameters":{"temperature":1,"stop":["a","b"],"seed":9007199254740993}}`)},
+		"an input in another spelling": {
+			says(`{"operation":"embeddings","input":["é","b"]}`), says(`{"operation":"embeddings","input": [ "\u00e9" , "b" ]}`),
+		},
+		"what embeddings are not of": {
+			says(`{"operation":"embeddings","input":"x"}`), says(`{"operation":"embeddings","input":"x","parameters":{"input":"y"}}`),
+		},
+		"an answer that is wanted in pieces": {says(`{"prompt":"x"}`), says(`{"prompt":"x","stream":true}`)},
+		"none and no parameters":             {says(`{"prompt":"x"}`), says(`{"prompt":"x","parameters":{}}`)},
+		"none and empty messages":            {says(`{}`), says(`{"messages":[]}`)},
 		"names, weights and keys of targets": {plain, ask(func(a *asked) {
 			for _, t := range a.model.Targets {
 				t.Name, t.Weight, t.Key, t.Concurrency = "b", 9, "env:KEY", 7
@@ -140,6 +149,12 @@ func TestAKeyIsAnotherForWhatMayHaveAnotherAnswer(t *testing.T) {
 		"two messages":                    `{"messages":[{"role":"user","content":"x"},{"role":"user","content":"x"}]}`,
 		"two messages the other way":      `{"messages":[{"role":"user","content":"x"},{"role":"user","content":"y"}]}`,
 		"and back":                        `{"messages":[{"role":"user","content":"y"},{"role":"user","content":"x"}]}`,
+		"a text to complete":              `{"operation":"text_completion","input":"x"}`,
+		"two texts to complete":           `{"operation":"text_completion","input":["x","y"]}`,
+		"another text to complete":        `{"operation":"text_completion","input":"y"}`,
+		"an embedding":                    `{"operation":"embeddings","input":"x"}`,
+		"an embedding of tokens":          `{"operation":"embeddings","input":[1,2]}`,
+		"an embedding in base64":          `{"operation":"embeddings","input":"x","parameters":{"encoding_format":"base64"}}`,
 		"a message of parts":              `{"messages":[{"role":"user","content":[{"type":"text","text":"x"}]}]}`,
 		"a message with a name":           `{"messages":[{"role":"user","content":"x","name":"n"}]}`,
 		"a temperature":                   `{"prompt":"x","parameters":{"temperature":1}}`,

@@ -10,8 +10,8 @@ import (
 func (a Answer) Result(in events.Event, r events.Request, now time.Time) events.Result {
 	return events.Result{
 		MessageID: in.Subject, RequestID: r.RequestID, Status: events.StatusCompleted, ModelID: in.Model, Target: a.Target,
-		Output: a.Output, Message: a.Message, FinishReason: a.FinishReason, Usage: a.Usage, Cached: true,
-		Attempts: in.Begun, Metadata: r.Metadata,
+		Output: a.Output, Message: a.Message, Choices: a.Choices, Embeddings: a.Embeddings,
+		FinishReason: a.FinishReason, Usage: a.Usage, Cached: true, Attempts: in.Begun, Metadata: r.Metadata,
 		Timings: events.Timings{
 			AcceptedAt: in.Accepted, CompletedAt: now, QueueMS: max(now.Sub(in.Accepted).Milliseconds(), 0),
 		},

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/redis/go-redis/v9/logging"
@@ -21,11 +23,15 @@ import (
 	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/chain"
 	"baton.dev/baton/internal/hop"
-	"baton.dev/baton/internal/model"
+	"baton.dev/baton/internal/objects"
+	"baton.dev/baton/internal/objects/s3objects"
+	"baton.dev/baton/internal/outbound"
+	"baton.dev/baton/internal/outbound/sqsout"
 	"baton.dev/baton/internal/redisstate"
 	"baton.dev/baton/internal/results"
 	"baton.dev/baton/internal/results/rediscells"
 	"baton.dev/baton/internal/shared"
+	"baton.dev/baton/internal/tokens"
 )
 
 // Main serves the function's invocations until Lambda ends the process. It returns, with the exit status, only when the
@@ -92,11 +98,22 @@ func newHandler(ctx context.Context, function events.Hop, getenv func(string) st
 	}
 	p := parts{
 		function: function, env: env, log: logger, catalog: configured.catalog, secrets: held.resolve, shared: known,
-		queues: sqs.NewFromConfig(account), results: kept,
+		queues: sqs.NewFromConfig(account), results: kept, objects: openObjects(account, env.objects), tokens: redisstate.NewTokens(redis),
 		ready: func(ctx context.Context) error { return redis.Ping(ctx).Err() },
 	}
 	logger.Info("started", "version", chain.Version())
 	return p.handler()
+}
+
+// openObjects returns what keeps objects at the place, or nil where that is nowhere. It asks nothing of S3.
+func openObjects(account aws.Config, at place) objects.Store {
+	if at.bucket == "" {
+		return nil
+	}
+	client := s3.NewFromConfig(account, func(o *s3.Options) {
+		o.UsePathStyle = o.BaseEndpoint != nil // it is no AWS, where each bucket has a host of its own
+	})
+	return s3objects.New(client, s3objects.Options{Bucket: at.bucket, Prefix: at.prefix})
 }
 
 // parts is what a function's handler is made of.
@@ -108,38 +125,53 @@ type parts struct {
 	secrets  func(catalog.Secret) (string, error)
 	queues   *sqs.Client
 	results  *results.Store
+	objects  objects.Store // nil: none are kept
+	tokens   tokens.Relay  // nil: nobody reads along
 	shared   *shared.State
 	ready    func(context.Context) error
 }
 
 func (p parts) handler() (any, error) {
 	bus := sqsbus.New(p.queues, sqsbus.Options{URL: p.env.sqsURL})
-	clients := model.Clients{catalog.OpenAI: model.NewOpenAI(model.OpenAIConfig{Key: p.secrets})}
 	whole := chain.Config{
 		Bus: bus, Results: p.results, Catalog: p.catalog, Secrets: p.secrets, Log: p.log, Ready: p.ready, Shared: p.shared,
-		Models: &models{Models: clients, log: p.log, now: time.Now},
+		Objects: p.objects, Tokens: p.tokens, Queues: outbound.Routes{outbound.SQS: sqsout.New(p.queues, p.env.sqsURL)},
 	}
-	if p.function == events.Ingest {
-		return logged(p.log, (&gateway{handler: whole.Ingest(), log: p.log, now: time.Now}).handleEither), nil
+	switch p.function {
+	case events.Ingest:
+		d, err := p.door(whole)
+		if err != nil {
+			return nil, err
+		}
+		return logged(p.log, d.handle), nil
+	case events.Infer:
+		whole.Models = &models{Models: chain.NewClients(p.secrets, p.log), log: p.log, now: time.Now}
+	default:
 	}
-	f, err := whole.Function(p.function)
+	c, err := p.consumer(whole, p.function)
 	if err != nil {
 		return nil, err
-	}
-	f.Limits.Deliveries = deliveries
-	processor, err := hop.NewProcessor(hop.ProcessorConfig{
-		Hop: p.function, Handler: f.Handler, Publisher: bus, Limits: f.Limits, Log: p.log,
-	})
-	if err != nil {
-		return nil, err
-	}
-	c := &consumer{
-		hop: p.function, processor: processor, catalog: p.catalog, client: p.queues, base: p.env.sqsURL, now: time.Now,
 	}
 	if p.shared != nil && p.function != events.Callback {
 		c.sync = p.shared.Sync
 	}
 	return logged(p.log, c.handle), nil
+}
+
+// consumer returns what works the batches of a hop's queues.
+func (p parts) consumer(whole chain.Config, h events.Hop) (*consumer, error) {
+	f, err := whole.Function(h)
+	if err != nil {
+		return nil, err
+	}
+	f.Limits.Deliveries = deliveries
+	processor, err := hop.NewProcessor(hop.ProcessorConfig{
+		Hop: h, Handler: f.Handler, Publisher: whole.Bus, Limits: f.Limits, Log: p.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &consumer{hop: h, processor: processor, catalog: p.catalog, client: p.queues, base: p.env.sqsURL, now: time.Now}, nil
 }
 
 // logged decodes the invocation's event, and logs what is an error of the invocation, which Lambda counts but does not log.

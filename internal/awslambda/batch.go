@@ -32,17 +32,13 @@ const maxAnswer = time.Second
 // handle takes the messages of a batch to their outcomes, and reports those that the mapping must not delete.
 func (c *consumer) handle(ctx context.Context, in awsevents.SQSEvent) (awsevents.SQSEventResponse, error) {
 	if len(in.Records) == 0 {
-		return awsevents.SQSEventResponse{}, errors.New("awslambda: the event has no messages: is it of an SQS queue?")
+		return awsevents.SQSEventResponse{}, errNoMessages
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(deadline.Sub(c.now())/20, maxAnswer)))
-		defer cancel()
-	}
-	messages := make([]*message, len(in.Records))
+	ctx, cancel := toAnswer(ctx, c.now())
+	defer cancel()
+	messages := received(c.client, c.base, in)
 	deliveries := make([]hop.Delivery, len(in.Records))
 	for i, r := range in.Records {
-		messages[i] = &message{client: c.client, queue: queueURL(c.base, r.EventSourceARN), receipt: r.ReceiptHandle}
 		deliveries[i] = delivery(r, messages[i])
 	}
 	batch := hop.Batch{Deliveries: deliveries}
@@ -53,15 +49,38 @@ func (c *consumer) handle(ctx context.Context, in awsevents.SQSEvent) (awsevents
 		defer c.sync(context.WithoutCancel(ctx))
 	}
 	c.processor.Handle(ctx, batch)
+	return report(messages), nil
+}
 
-	report := awsevents.SQSEventResponse{BatchItemFailures: []awsevents.SQSBatchItemFailure{}}
-	for i, m := range messages {
+var errNoMessages = errors.New("awslambda: the event has no messages: is it of an SQS queue?")
+
+// toAnswer returns a context that ends before the invocation does, in time for its answer.
+func toAnswer(ctx context.Context, now time.Time) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(deadline.Sub(now)/20, maxAnswer)))
+}
+
+// received returns what settles the messages of an event, in their order.
+func received(client visibility, base string, in awsevents.SQSEvent) []*message {
+	messages := make([]*message, len(in.Records))
+	for i, r := range in.Records {
+		messages[i] = &message{client: client, queue: queueURL(base, r.EventSourceARN), receipt: r.ReceiptHandle, id: r.MessageId}
+	}
+	return messages
+}
+
+// report returns the answer to a mapping: which messages it must not delete.
+func report(messages []*message) awsevents.SQSEventResponse {
+	failed := []awsevents.SQSBatchItemFailure{}
+	for _, m := range messages {
 		if !m.done.Load() {
-			failure := awsevents.SQSBatchItemFailure{ItemIdentifier: in.Records[i].MessageId}
-			report.BatchItemFailures = append(report.BatchItemFailures, failure)
+			failed = append(failed, awsevents.SQSBatchItemFailure{ItemIdentifier: m.id})
 		}
 	}
-	return report, nil
+	return awsevents.SQSEventResponse{BatchItemFailures: failed}
 }
 
 // delivery reads a message.

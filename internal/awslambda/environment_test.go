@@ -28,19 +28,22 @@ func TestAFunctionThatCannotStartSaysWhy(t *testing.T) {
 	t.Parallel()
 	good := map[string]string{
 		"BATON_CONFIG": writeConfig(t), "BATON_SQS_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/baton",
-		"BATON_REDIS_URL": "rediss://:top-secret@cache.example:6379", "AWS_REGION": "eu-central-1",
+		"BATON_REDIS_URL": "rediss://:top-secret@cache.example:6379", "AWS_REGION": "eu-central-1", "BATON_OBJECTS": "s3://objects/baton",
 	}
 	for name, tc := range map[string]struct {
 		without, with string
 		want          []string
 	}{
-		"nothing":             {},
-		"no queues":           {"BATON_SQS_URL", "", []string{"BATON_SQS_URL"}},
-		"queues without name": {"BATON_SQS_URL", "https://sqs.example", []string{"BATON_SQS_URL"}},
-		"no configuration":    {"BATON_CONFIG", "", []string{"/var/task/baton.yaml"}},
-		"no results":          {"BATON_REDIS_URL", "", []string{"BATON_REDIS_URL"}},
-		"results at no URL":   {"BATON_REDIS_URL", "http://:top-secret@cache.example", []string{"BATON_REDIS_URL"}},
-		"a level of no kind":  {"BATON_LOG", "loud", []string{"BATON_LOG"}},
+		"nothing":              {},
+		"no queues":            {"BATON_SQS_URL", "", []string{"BATON_SQS_URL"}},
+		"queues without name":  {"BATON_SQS_URL", "https://sqs.example", []string{"BATON_SQS_URL"}},
+		"no configuration":     {"BATON_CONFIG", "", []string{"/var/task/baton.yaml"}},
+		"no results":           {"BATON_REDIS_URL", "", []string{"BATON_REDIS_URL"}},
+		"results at no URL":    {"BATON_REDIS_URL", "http://:top-secret@cache.example", []string{"BATON_REDIS_URL"}},
+		"no objects":           {"BATON_OBJECTS", "", nil},
+		"objects at no place":  {"BATON_OBJECTS", "https://:top-secret@objects", []string{"BATON_OBJECTS"}},
+		"objects in no bucket": {"BATON_OBJECTS", "s3:///baton", []string{"BATON_OBJECTS"}},
+		"a level of no kind":   {"BATON_LOG", "loud", []string{"BATON_LOG"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -93,6 +96,18 @@ func TestAConfigurationIsAnotherOneAfterFiveMinutesOnlyWhereItIsRenewed(t *testi
 		}
 		if _, ok := c.catalog().Models["m"]; !ok {
 			t.Errorf("renewed %t: the model is gone", renewed)
+		}
+	}
+}
+
+func TestObjectsAreInABucketUnderAPrefix(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]place{
+		"": {}, "s3://objects": {bucket: "objects"}, "s3://objects/": {bucket: "objects"},
+		"s3://objects/a": {"objects", "a/"}, "s3://objects/a/b/": {"objects", "a/b/"},
+	} {
+		if got, err := readPlace(raw); err != nil || got != want {
+			t.Errorf("%q is %+v, %v", raw, got, err)
 		}
 	}
 }

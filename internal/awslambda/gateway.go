@@ -47,6 +47,17 @@ func (g *gateway) handle(ctx context.Context, in awsevents.APIGatewayV2HTTPReque
 		w = g.serve(w, r)
 	}
 	out, err := w.GetProxyResponse()
+	if err != nil { // the handler has gone without a word, as if the caller were gone
+		w = core.NewProxyResponseWriterV2()
+		problem.New(problem.Unavailable, "The answer was not there within the time that a request may take here.").
+			With("Retry-After", "1").Write(w)
+		if out, err = w.GetProxyResponse(); err != nil {
+			return out, err
+		}
+	}
+	if out, err = fitted(out); err != nil {
+		return out, err
+	}
 	if in.RequestContext.HTTP.Method == http.MethodHead {
 		out.Body, out.IsBase64Encoded = "", false
 	}

@@ -23,6 +23,7 @@ type message struct {
 	client  visibility
 	queue   string // its URL
 	receipt string
+	id      string
 	done    atomic.Bool
 }
 
@@ -53,5 +54,8 @@ func (m *message) Extend(context.Context) error { return nil }
 
 // queueURL returns the URL of the queue with the ARN, which is in the account and region of the chain's own.
 func queueURL(base, arn string) string {
-	return base[:strings.LastIndexByte(base, '/')+1] + arn[strings.LastIndexByte(arn, ':')+1:]
+	return base[:strings.LastIndexByte(base, '/')+1] + queueName(arn)
 }
+
+// queueName returns the name of the queue with the ARN.
+func queueName(arn string) string { return arn[strings.LastIndexByte(arn, ':')+1:] }

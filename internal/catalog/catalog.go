@@ -83,50 +83,10 @@ type Target struct {
 
 	Auth      Auth              // how Key, or what stands in its place, is shown; zero: as a bearer token
 	TLS       TLS               // default: the system's authorities, no certificate of our own
-	Headers   map[string]string // sent with each call, as gRPC metadata too; lower-case names, no credentials; default none
+	Headers   map[string]string // sent with each call, as gRPC metadata too; lower-case names, no credential; default none
 	OIP       OIP               // of oip targets
 	FetchURLs bool              // images that the request names by URL are fetched by Baton and sent inline; default false
 	Edge      bool              // infer of this target runs in another place, by baton edge; default false
-}
-
-// Auth is how calls of a target are authenticated. At most one of its fields is set.
-type Auth struct {
-	Header string  // the key is the value of this header, in place of a bearer token; Azure's is api-key
-	OAuth2 *OAuth2 // a token by client credentials (RFC 6749, section 4.4)
-	SigV4  *SigV4  // AWS Signature Version 4
-}
-
-// OAuth2 is a client of an authorization server.
-type OAuth2 struct {
-	TokenURL     string
-	ClientID     string
-	ClientSecret Secret
-	Scopes       []string
-	Audience     string // sent as the parameter audience, which some servers want; empty: not sent
-}
-
-// SigV4 is how requests are signed for AWS. Without keys the process's own credentials are used, as the AWS SDK finds them.
-type SigV4 struct {
-	Region    string
-	Service   string // default bedrock
-	AccessKey Secret // both or none
-	SecretKey Secret
-}
-
-// TLS is how a target's server is verified, and what it is shown. Each is PEM.
-type TLS struct {
-	CA         Secret // authorities; empty: the system's
-	Cert, Key  Secret // of a client; both or none
-	ServerName string // to verify in place of the URL's host; empty: the host
-}
-
-// OIP is how text goes in and out of a model by the Open Inference Protocol. The zero value is the preset triton.
-type OIP struct {
-	Preset  string // triton, kserve or vllm: what the others are by default; default triton
-	Input   string // the tensor that the text goes in by
-	Output  string // the tensor that the text comes out of
-	Version string // of the model; empty: the server's choice
-	Stream  bool   // the model is decoupled: it is called by ModelStreamInfer, for whole answers too; default by the preset
 }
 
 // The APIs by which a target is called.
@@ -154,9 +114,9 @@ type Callbacks struct {
 	Timeout       time.Duration   // of one delivery; default 15s
 }
 
-// Kafka is where requests are taken from beside HTTP. Without brokers, none are.
+// Kafka is where requests are taken from beside HTTP. The zero value takes none.
 type Kafka struct {
-	Brokers  []string // host:port
+	Brokers  []string // host:port; one at least
 	Group    string   // of consumers; default baton
 	Username Secret   // SASL SCRAM-SHA-512; both or none
 	Password Secret
@@ -165,10 +125,10 @@ type Kafka struct {
 
 // Limits bounds what is taken in.
 type Limits struct {
-	Inline   int64         // bytes of a part of a message above which it goes by reference; default 64 KiB
-	Part     int64         // bytes of one part that goes by reference; default 64 MiB, 0 where no part may
-	File     int64         // bytes of a file that is uploaded; default 512 MiB
-	Body     int64         // bytes of a request's body; default 256 KiB, at most 1,020,000
+	Inline   int64         // bytes of a part of a message above which it goes by reference; 1 KiB to 512 KiB, default 64 KiB
+	Part     int64         // bytes of one part that goes by reference; at most 512 MiB, default 64 MiB, 0 where no part may
+	File     int64         // bytes of a file that is uploaded; 1 KiB to 5 GiB, default 512 MiB
+	Body     int64         // bytes of a request's body; default 256 KiB, at most 8 MiB
 	Deadline time.Duration // of a request that names none; default 1h, at most 24h
 }
 

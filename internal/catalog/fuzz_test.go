@@ -109,6 +109,12 @@ func FuzzParse(f *testing.F) {
 				if got, of, ok := c.Target(target.Name); !ok || got != target || of != m {
 					t.Fatalf("Target(%q) = %v, %v, %v", target.Name, got, of, ok)
 				}
+				if a := target.Auth; target.Key != "" && (a.OAuth2 != nil || a.SigV4 != nil) || target.Key == "" && a.Header != "" {
+					t.Fatalf("target = %+v", target)
+				}
+				if oip := target.API == OIPGRPC || target.API == OIPHTTP; oip != (target.OIP.Output != "") || oip && target.FetchURLs {
+					t.Fatalf("target = %+v", target)
+				}
 				if p := target.Price; p.Input < 0 || p.Input > maxPrice || p.Output < 0 || p.Output > maxPrice || target.MaxTokens < 1 {
 					t.Fatalf("target = %+v", target)
 				}
@@ -118,6 +124,12 @@ func FuzzParse(f *testing.F) {
 			if b := tenant.Budget; b != (Budget{}) && (b.Amount < 1 || b.Amount > maxBudget || b.Period == "") || tenant.Queued < 0 {
 				t.Fatalf("tenant = %+v", tenant)
 			}
+			if len(tenant.Intake.Kafka) > 0 && len(c.Kafka.Brokers) == 0 || len(tenant.CallbackQueues) > 0 && len(tenant.Secrets) == 0 {
+				t.Fatalf("tenant = %+v", tenant)
+			}
+		}
+		if l := c.Limits; l.Body < 1 || l.Body > maxBody || l.Inline < minInline || l.Part < 0 || l.Part > maxPart || l.File < minUpload {
+			t.Fatalf("limits = %+v", l)
 		}
 		for _, w := range c.Warnings() {
 			if w.File != "f" || w.Line < 1 || w.Column < 1 || w.Path == "" || w.Problem == "" || strings.Contains(w.String(), "\n") {

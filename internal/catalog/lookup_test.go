@@ -32,7 +32,7 @@ func TestTargetNamesAreOfTheWholeFile(t *testing.T) {
 	t.Parallel()
 	c := load(t, "testdata/full.yaml")
 	target, model, ok := c.Target("triton-a")
-	if !ok || target.URL != "grpc://10.0.0.5:8001" || model.ID != "gpt-4-turbo" {
+	if !ok || target.URL != "grpcs://10.0.0.5:8001" || model.ID != "gpt-4-turbo" {
 		t.Errorf("Target(triton-a) = %+v, %+v, %v", target, model, ok)
 	}
 	if target, model, ok := c.Target("none"); ok || target != nil || model != nil {

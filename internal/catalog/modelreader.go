@@ -5,9 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
-
-	"baton.dev/baton/events"
 )
 
 // maxModelID is that of model_id in the schema of a request.
@@ -126,100 +123,4 @@ func (r *reader) targets(v value, m *Model, c *Catalog, names map[string]string)
 	case canaries > 1+rounding:
 		r.failf(v, "have canaries of more than 100%% together: lower them")
 	}
-}
-
-func (r *reader) target(v value, modelID string, c *Catalog, names map[string]string) *Target {
-	t := &Target{Model: modelID, Weight: 1, Concurrency: 64, MaxTokens: 4096, Timeout: time.Minute}
-	has := r.object(v, fields{
-		"name":        func(v value) { t.Name = r.targetName(v, names) },
-		"model":       func(v value) { t.Model, _ = r.text(v, "what the target calls the model") },
-		"api":         func(v value) { t.API = oneOf(r, v, OpenAI, OIPGRPC, OIPHTTP, Simulated) },
-		"url":         func(v value) { t.URL, _ = r.text(v, "a URL") },
-		"key":         func(v value) { t.Key = r.secret(v, false) },
-		"weight":      func(v value) { t.Weight = r.whole(v, 0, maxWeight) },
-		"canary":      func(v value) { t.Canary = r.percentage(v) },
-		"shadow":      func(v value) { t.Shadow = r.percentage(v) },
-		"concurrency": func(v value) { t.Concurrency = r.whole(v, 1, 10000) },
-		"price":       func(v value) { t.Price = r.price(v) },
-		"max_tokens":  func(v value) { t.MaxTokens = r.whole(v, 1, maxOutput) },
-		"timeout":     func(v value) { t.Timeout = r.positive(v) },
-		"simulate":    func(v value) { t.Simulate = r.simulate(v) },
-	})
-	r.need(v, has, "name", "give the target a name that no other has")
-	if t.Canary > 0 && t.Shadow > 0 {
-		r.failf(has["shadow"], "a target is a canary or a shadow, not both: remove one")
-	}
-	r.called(v, has, t)
-	r.surprises(v, has, modelID, t, c)
-	return t
-}
-
-// called reads what depends on how the target is called.
-func (r *reader) called(v value, has given, t *Target) {
-	r.need(v, has, "api", "give one of openai, oip-grpc, oip-http or simulated")
-	switch t.API {
-	case OpenAI, OIPHTTP:
-		r.url(v, has, t, "https", "http")
-	case OIPGRPC:
-		r.url(v, has, t, "grpc", "grpcs")
-	case Simulated:
-		for _, key := range []string{"url", "key"} {
-			if given, ok := has[key]; ok {
-				r.failf(given, "a simulated target has none: remove it, or name another api")
-			}
-		}
-		if t.Simulate == nil {
-			t.Simulate = simulated()
-		}
-	}
-	if given, ok := has["simulate"]; ok && t.API != Simulated && t.API != "" {
-		r.failf(given, "is only for targets with api: simulated")
-	}
-}
-
-func (r *reader) targetName(v value, names map[string]string) string {
-	name, ok := r.text(v, "a name")
-	if !ok {
-		return ""
-	}
-	if !events.ValidTarget(name) {
-		r.failf(v, "cannot name a target: expected 1 to 64 of a-z, 0-9, - and _")
-		return name
-	}
-	if first, taken := names[name]; taken {
-		r.failf(v, "is taken by %s: give every target of the file its own", first)
-		return name
-	}
-	names[name] = v.path
-	return name
-}
-
-func (r *reader) url(v value, has given, t *Target, schemes ...string) {
-	r.need(v, has, "url", "give the base URL, such as "+schemes[0]+"://host:8000")
-	given, ok := has["url"]
-	if !ok || t.URL == "" {
-		return
-	}
-	base, problem := baseURL(t.URL, schemes...)
-	if problem != "" {
-		r.failf(given, "%s", problem)
-	}
-	t.URL = base
-}
-
-// secret reads a reference to a secret: of a tenant, or of a target. What is none is not shown: it may be the secret.
-func (r *reader) secret(v value, tenant bool) Secret {
-	text, ok := r.text(v, "a reference to a secret, env:NAME or file:PATH")
-	if !ok {
-		return ""
-	}
-	s := Secret(text)
-	if !s.well() {
-		r.failf(v, "must refer to a secret, as env:NAME or file:PATH: the secret itself does not belong in this file")
-		return ""
-	}
-	s = s.from(r.dir)
-	place := Fault{File: r.file, Line: v.line, Column: v.column, Path: v.path}
-	r.references = append(r.references, reference{secret: s, tenant: tenant, place: place})
-	return s
 }

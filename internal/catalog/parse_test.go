@@ -75,7 +75,8 @@ tenants:
 		},
 		Timeout: 15 * time.Second,
 	})
-	equal(t, "limits", c.Limits, Limits{Body: 262144, Deadline: time.Hour})
+	equal(t, "limits", c.Limits, Limits{Inline: 64 << 10, Part: 64 << 20, File: 512 << 20, Body: 256 << 10, Deadline: time.Hour})
+	equal(t, "kafka", c.Kafka, Kafka{})
 	equal(t, "limited", c.Tenants["limited"], &Tenant{
 		Name: "limited", Keys: []string{"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
 		Priority: events.Normal, Models: []string{"*"}, Rate: 1.5, Burst: 2,
@@ -100,6 +101,7 @@ func TestWhatTheFileSaysIsRead(t *testing.T) {
 				},
 				{
 					Name: "triton-a", Model: "gpt4", API: OIPGRPC, URL: "grpc://10.0.0.5:8001",
+					OIP:    OIP{Preset: Triton, Input: "text_input", Output: "text_output"},
 					Weight: 2, Concurrency: 64, MaxTokens: 4096, Timeout: time.Minute,
 				},
 				{
@@ -142,7 +144,7 @@ func TestWhatTheFileSaysIsRead(t *testing.T) {
 		equal(t, "canary", m.Targets[1].Canary, 0.125)
 		equal(t, "seed", c.Models["meta-llama/Llama-3:70b"].Targets[0].Simulate.Seed, uint64(18446744073709551615))
 		equal(t, "retries", c.Callbacks.Retries, []time.Duration{0, 500 * time.Millisecond})
-		equal(t, "body", c.Limits.Body, int64(1_020_000))
+		equal(t, "limits", c.Limits, Limits{Body: 8 << 20, Inline: 1 << 10, Part: 0, File: 5 << 30, Deadline: 24 * time.Hour})
 		equal(t, "priorities", c.Priorities, map[events.Priority]int{events.High: 8, events.Normal: 3, events.Low: 2})
 		equal(t, "rate", tenant.Rate, 0.5)
 		equal(t, "burst", tenant.Burst, 1)
@@ -273,7 +275,7 @@ func TestFaultsCanBePrintedAndEncoded(t *testing.T) {
 	}
 	equal(t, "text", faults.Error(),
 		`dir/baton.yaml:2:22: models["gpt-4.5"].targets: is an empty list: give one place at least where the model can be called
-dir/baton.yaml:3:1: x: unknown key: the keys here are callbacks, limits, models, priorities, tenants`)
+dir/baton.yaml:3:1: x: unknown key: the keys here are callbacks, kafka, limits, models, priorities, tenants`)
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	for f := range faults.All() {

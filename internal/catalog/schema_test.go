@@ -90,6 +90,13 @@ func TestTheSchemaHasTheKeysOfTheLoader(t *testing.T) {
 		"callbacks":  {"callbacks: {" + odd + "}", root.Defs["callbacks"].Properties},
 		"limits":     {"limits: {" + odd + "}", root.Defs["limits"].Properties},
 		"tenant":     {"tenants: {a: {" + odd + "}}", root.Defs["tenant"].Properties},
+		"auth":       {"models: {a: {targets: [{auth: {" + odd + "}}]}}", root.Defs["auth"].Properties},
+		"oauth2":     {"models: {a: {targets: [{auth: {oauth2: {" + odd + "}}}]}}", root.Defs["oauth2"].Properties},
+		"sigv4":      {"models: {a: {targets: [{auth: {sigv4: {" + odd + "}}}]}}", root.Defs["sigv4"].Properties},
+		"tls":        {"models: {a: {targets: [{tls: {" + odd + "}}]}}", root.Defs["tls"].Properties},
+		"oip":        {"models: {a: {targets: [{oip: {" + odd + "}}]}}", root.Defs["oip"].Properties},
+		"intake":     {"tenants: {a: {intake: {" + odd + "}}}", root.Defs["intake"].Properties},
+		"kafka":      {"kafka: {" + odd + "}", root.Defs["kafka"].Properties},
 	} {
 		t.Run(place, func(t *testing.T) {
 			t.Parallel()

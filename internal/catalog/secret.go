@@ -17,8 +17,9 @@ import (
 // make it so. One that is left relative is taken from the directory the process was started in.
 type Secret string
 
-// maxSecret is far more than any key or token has, and keeps a wrong path from being read whole.
-const maxSecret = 64 << 10
+// maxSecret is more than any key has, and a system's bundle of authorities, which is some hundred KiB; it keeps a wrong path
+// from being read whole.
+const maxSecret = 512 << 10
 
 // resolving begins the errors of Resolve, before the reference.
 const resolving = "catalog: resolve secret "
@@ -44,7 +45,7 @@ func (s Secret) from(dir string) Secret {
 }
 
 // Resolve returns the secret referred to: the variable as getenv returns it, or the file's content without one newline at its
-// end. A secret that is empty or longer than 64 KiB is an error. Errors name the reference, never the value.
+// end. A secret that is empty or longer than 512 KiB is an error. Errors name the reference, never the value.
 func (s Secret) Resolve(getenv func(string) string) (string, error) {
 	if !s.well() {
 		return "", errors.New("catalog: resolve secret: not a reference of the form env:NAME or file:PATH")

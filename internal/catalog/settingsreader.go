@@ -6,9 +6,14 @@ import (
 	"baton.dev/baton/events"
 )
 
-// maxBody is what fits into an event, with what it says of the request, where NATS takes 1 MiB (max_payload, by default) and
-// 4 KiB of that are kept for a dead letter's attributes.
-const maxBody = 1_020_000
+// Bounds of what is taken in. A body is read as a whole and what an event cannot carry of it goes by reference; a part is held
+// in pieces; 5 GiB is what S3 takes in one upload.
+const (
+	maxBody              = 8 << 20
+	minInline, maxInline = 1 << 10, 512 << 10
+	maxPart              = 512 << 20
+	minUpload, maxUpload = 1 << 10, 5 << 30
+)
 
 // maxDeadline is that of deadline_seconds in the schema of a request.
 const maxDeadline = 24 * time.Hour
@@ -24,12 +29,13 @@ func (r *reader) catalog(v value, c *Catalog) {
 		"callbacks":  func(v value) { r.callbacks(v, &c.Callbacks) },
 		"limits":     func(v value) { r.limits(v, &c.Limits) },
 		"tenants":    func(v value) { r.tenants(v, c) },
+		"kafka":      func(v value) { c.Kafka = r.kafka(v) },
 	})
 	r.need(v, has, "models", "give one model at least, with its targets")
 	if len(c.Tenants) == 0 {
 		r.warnf(has.or("tenants", v), "there are none, so no request is accepted: add one with a key that baton keygen makes")
 	}
-	r.later = append(r.later, func() { r.unpriced(c) })
+	r.later = append(r.later, func() { r.unpriced(c) }, func() { r.unread(has, c) })
 }
 
 func (r *reader) priorities(v value, c *Catalog) {
@@ -64,7 +70,10 @@ func (r *reader) callbacks(v value, c *Callbacks) {
 
 func (r *reader) limits(v value, l *Limits) {
 	r.object(v, fields{
-		"body": func(v value) { l.Body = r.body(v) },
+		"body":   func(v value) { l.Body = r.size(v, 1, maxBody) },
+		"inline": func(v value) { l.Inline = r.size(v, minInline, maxInline) },
+		"part":   func(v value) { l.Part = r.size(v, 0, maxPart) },
+		"file":   func(v value) { l.File = r.size(v, minUpload, maxUpload) },
 		"deadline": func(v value) {
 			if l.Deadline = r.positive(v); l.Deadline > maxDeadline {
 				r.failf(v, "is out of range: expected 24h at most")

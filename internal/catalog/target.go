@@ -50,8 +50,9 @@ func (c *Catalog) TargetsOf(m *Model) []*Target {
 }
 
 // Fingerprint returns a word that is the same for as long as the target is the same thing under the same trial: where and by
-// what name it is called, how it behaves if it is simulated, and its share as a canary. What was learned about a target of
-// another fingerprint says nothing about this one. It is the same in every process, and shows neither URL nor credential.
+// what name it is called, as whom, with which headers and tensors, how it behaves if it is simulated, and its share as a canary.
+// What was learned about a target of another fingerprint says nothing about this one. It is the same in every process, depends
+// on no secret, and shows neither URL nor credential.
 func (t *Target) Fingerprint() string {
 	var simulate Simulate
 	if t.Simulate != nil {
@@ -59,5 +60,27 @@ func (t *Target) Fingerprint() string {
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %q %g %v", t.API, t.URL, t.Model, t.Canary, simulate)
+	// What a target does not have is not written: what was learned about those that have none of it stays of use.
+	if t.Auth.Header != "" {
+		fmt.Fprintf(h, " header %q", t.Auth.Header)
+	}
+	if o := t.Auth.OAuth2; o != nil {
+		fmt.Fprintf(h, " oauth2 %q %q %q %q", o.TokenURL, o.ClientID, o.Scopes, o.Audience)
+	}
+	if s := t.Auth.SigV4; s != nil {
+		fmt.Fprintf(h, " sigv4 %q %q", s.Region, s.Service)
+	}
+	if t.TLS.ServerName != "" {
+		fmt.Fprintf(h, " server %q", t.TLS.ServerName)
+	}
+	if len(t.Headers) > 0 {
+		fmt.Fprintf(h, " headers %q", t.Headers) // in the order of their names
+	}
+	if o := t.OIP; o != (OIP{}) {
+		fmt.Fprintf(h, " oip %q %q %q %q %t", o.Preset, o.Input, o.Output, o.Version, o.Stream)
+	}
+	if t.Edge {
+		fmt.Fprint(h, " edge")
+	}
 	return hex.EncodeToString(h.Sum(nil)[:16]) // 128 bits: no two targets that were ever written share them
 }

@@ -60,6 +60,8 @@ func TestAFingerprintIsThatOfWhatIsTried(t *testing.T) {
 		"weight": func(t *Target) { t.Weight = 3 }, "shadow": func(t *Target) { t.Shadow = 0.5 },
 		"concurrency": func(t *Target) { t.Concurrency = 1 }, "price": func(t *Target) { t.Price.Input = 1 },
 		"max_tokens": func(t *Target) { t.MaxTokens = 1 }, "timeout": func(t *Target) { t.Timeout = 1 },
+		"ca": func(t *Target) { t.TLS.CA = "env:CA" }, "certificate": func(t *Target) { t.TLS.Cert, t.TLS.Key = "env:C", "env:K" },
+		"fetch_urls": func(t *Target) { t.FetchURLs = true },
 	} {
 		if target(change).Fingerprint() != first {
 			t.Errorf("%s changes it", what)
@@ -76,6 +78,23 @@ func TestAFingerprintIsThatOfWhatIsTried(t *testing.T) {
 		"errors":   func(t *Target) { t.Simulate = &Simulate{ErrorRate: 0.1} },
 		"tokens":   func(t *Target) { t.Simulate = &Simulate{Tokens: 1} },
 		"seed":     func(t *Target) { t.Simulate = &Simulate{Seed: 1} },
+		"header":   func(t *Target) { t.Auth.Header = "api-key" },
+		"client":   func(t *Target) { t.Auth.OAuth2 = &OAuth2{ClientID: "a"} },
+		"server":   func(t *Target) { t.Auth.OAuth2 = &OAuth2{TokenURL: "a"} },
+		"scope":    func(t *Target) { t.Auth.OAuth2 = &OAuth2{Scopes: []string{"a"}} },
+		"scopes":   func(t *Target) { t.Auth.OAuth2 = &OAuth2{Scopes: []string{"a", "b"}} },
+		"audience": func(t *Target) { t.Auth.OAuth2 = &OAuth2{Audience: "a"} },
+		"region":   func(t *Target) { t.Auth.SigV4 = &SigV4{Region: "a"} },
+		"service":  func(t *Target) { t.Auth.SigV4 = &SigV4{Service: "a"} },
+		"name":     func(t *Target) { t.TLS.ServerName = "a" },
+		"headers":  func(t *Target) { t.Headers = map[string]string{"a": "b"} },
+		"value":    func(t *Target) { t.Headers = map[string]string{"a": "c"} },
+		"preset":   func(t *Target) { t.OIP.Preset = VLLM },
+		"input":    func(t *Target) { t.OIP.Input = "a" },
+		"output":   func(t *Target) { t.OIP.Output = "a" },
+		"version":  func(t *Target) { t.OIP.Version = "a" },
+		"stream":   func(t *Target) { t.OIP.Stream = true },
+		"edge":     func(t *Target) { t.Edge = true },
 		"a border": func(t *Target) { t.URL, t.Model = t.URL+` m`, "" },
 	} {
 		fingerprint := target(change).Fingerprint()

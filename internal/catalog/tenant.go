@@ -25,17 +25,17 @@ type Tenant struct {
 	Secrets       []Secret // whsec_ and whsk_ keys that sign its callbacks, newest first; empty: it has no callbacks
 	CallbackHosts []string // lower-case hosts its callbacks may name, "*.example.com" for any below; empty: any
 
-	CallbackQueues []string // nats://SUBJECT and sqs://QUEUE that its callbacks may name, the last token of a subject may be * or >; default none
+	CallbackQueues []string // nats://SUBJECT, which may have wildcards, and sqs://QUEUE; see [Tenant.MayCallQueue]; default none
 	Handshake      bool     // a receiver must agree to be called, by the CloudEvents web-hook handshake; default false
-	Intake         Intake
+	Intake         Intake   // default: HTTP alone
 }
 
 // Intake is where else a tenant's requests are taken from. What is written there needs no key: who may write there is for the
 // broker to say.
 type Intake struct {
-	NATS  bool     // the subject baton.in.TENANT
-	SQS   bool     // the queue baton-in-TENANT
-	Kafka []string // topics
+	NATS  bool     // the subject baton.in.TENANT; its name has no dot then
+	SQS   bool     // the queue baton-in-TENANT; its name has no dot then
+	Kafka []string // topics, none of them another tenant's
 }
 
 // tenantName is what is safe in the name of a key, a metric's label and a log.

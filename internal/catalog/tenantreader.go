@@ -17,16 +17,17 @@ const (
 
 func (r *reader) tenants(v value, c *Catalog) {
 	list, _ := r.entries(v, "a mapping of tenants by name", maxModelID)
-	keys := map[string]string{} // by hash, over the whole file: the path of the first
+	// Over the whole file, the path of the first: by hash, and by name.
+	keys, topics := map[string]string{}, map[string]string{}
 	for _, e := range list {
 		if !ValidTenantName(e.key) {
 			r.failf(e.at, "cannot name a tenant: expected 1 to 64 letters, digits, dots, - and _")
 		}
-		c.Tenants[e.key] = r.tenant(e.value, e.key, c, keys)
+		c.Tenants[e.key] = r.tenant(e.value, e.key, c, keys, topics)
 	}
 }
 
-func (r *reader) tenant(v value, name string, c *Catalog, keys map[string]string) *Tenant {
+func (r *reader) tenant(v value, name string, c *Catalog, keys, topics map[string]string) *Tenant {
 	t := &Tenant{Name: name, Priority: events.Normal, Models: []string{AnyModel}}
 	has := r.object(v, fields{
 		"keys":           func(v value) { t.Keys = r.keys(v, keys) },
@@ -38,6 +39,10 @@ func (r *reader) tenant(v value, name string, c *Catalog, keys map[string]string
 		"budget":         func(v value) { t.Budget = r.budget(v) },
 		"secrets":        func(v value) { t.Secrets = r.secrets(v) },
 		"callback_hosts": func(v value) { t.CallbackHosts = r.hosts(v) },
+
+		"callback_queues":   func(v value) { t.CallbackQueues = r.queues(v) },
+		"webhook_handshake": func(v value) { t.Handshake = r.flag(v) },
+		"intake":            func(v value) { t.Intake = r.intake(v, name, c, topics) },
 	})
 	r.need(v, has, "keys", "give one hash at least, as baton keygen prints it")
 	_, hasRate := has["rate"]
@@ -48,15 +53,23 @@ func (r *reader) tenant(v value, name string, c *Catalog, keys map[string]string
 	case !hasBurst && hasRate:
 		t.Burst = int(max(1, math.Ceil(t.Rate)))
 	}
-	hosts, hasHosts := has["callback_hosts"]
-	_, signs := has["secrets"]
-	switch {
-	case hasHosts && !signs:
-		r.failf(hosts, "has no effect without secrets, since callbacks must be signed: add them, or remove it")
-	case !signs:
-		r.warnf(has.or("secrets", v), "is missing, so the tenant can only poll: its requests with a callback_url are refused")
+	if _, signs := has["secrets"]; !signs {
+		r.unsigned(v, has)
 	}
 	return t
+}
+
+// unsigned reports what a tenant without secrets has of callbacks, or warns that it can have none.
+func (r *reader) unsigned(v value, has given) {
+	before := len(r.faults)
+	for _, key := range []string{"callback_hosts", "callback_queues", "webhook_handshake"} {
+		if given, ok := has[key]; ok {
+			r.failf(given, "has no effect without secrets, since callbacks must be signed: add them, or remove it")
+		}
+	}
+	if len(r.faults) == before {
+		r.warnf(has.or("secrets", v), "is missing, so the tenant can only poll: its requests with a callback_url are refused")
+	}
 }
 
 func (r *reader) keys(v value, taken map[string]string) []string {
@@ -104,7 +117,7 @@ func (r *reader) secrets(v value) []Secret {
 	items := r.some(v, "a list of references to secrets", "leave the key out for a tenant without callbacks")
 	list := make([]Secret, len(items))
 	for i, item := range items {
-		list[i] = r.secret(item, true)
+		list[i] = r.secret(item, signature)
 	}
 	return list
 }
@@ -118,6 +131,18 @@ func (r *reader) hosts(v value) []string {
 			r.failf(v, "%s", problem)
 		}
 		patterns = append(patterns, pattern)
+	})
+	return patterns
+}
+
+func (r *reader) queues(v value) []string {
+	var patterns []string
+	list := r.some(v, "a list of queues", "leave the key out to allow none")
+	r.distinct(list, "a queue such as nats://orders.results or sqs://results", func(v value, s string) {
+		if problem := callbackQueue(s); problem != "" {
+			r.failf(v, "%s", problem)
+		}
+		patterns = append(patterns, s)
 	})
 	return patterns
 }

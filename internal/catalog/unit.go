@@ -90,7 +90,7 @@ func (r *reader) share(v value) float64 {
 var (
 	percent = regexp.MustCompile(`^([0-9]{1,3}(?:\.[0-9]+)?)%$`)
 	perTime = regexp.MustCompile(`^([0-9]{1,9}(?:\.[0-9]+)?)/([smh])$`)
-	size    = regexp.MustCompile(`^([0-9]{1,9})(B|KB|KiB|MB|MiB)$`)
+	sized   = regexp.MustCompile(`^([0-9]{1,9})(B|KB|KiB|MB|MiB|GB|GiB)$`)
 )
 
 func percentOf(s string) (float64, bool) {
@@ -131,32 +131,41 @@ func (r *reader) rate(v value) float64 {
 	return n / seconds
 }
 
-// body reads a number of bytes, plain or with a unit, up to what an event can carry.
-func (r *reader) body(v value) int64 {
+// size reads a number of bytes from low to high, plain or with a unit.
+func (r *reader) size(v value, low, high int64) int64 {
 	const want = "a size such as 256KiB, or a number of bytes"
 	var n int64
 	switch node := v.node.(type) {
 	case *ast.IntegerNode:
 		n, _ = intOf(node)
 	case *ast.StringNode:
-		m := size.FindStringSubmatch(node.Value)
+		m := sized.FindStringSubmatch(node.Value)
 		if m == nil {
 			r.failf(v, "is no size: expected %s", want)
 			return 0
 		}
 		count, _ := strconv.ParseInt(m[1], 10, 64) // at most nine digits
-		n = count * map[string]int64{"B": 1, "KB": 1e3, "KiB": 1 << 10, "MB": 1e6, "MiB": 1 << 20}[m[2]]
+		n = count * map[string]int64{"B": 1, "KB": 1e3, "KiB": 1 << 10, "MB": 1e6, "MiB": 1 << 20, "GB": 1e9, "GiB": 1 << 30}[m[2]]
 	default:
 		r.wrong(v, want)
 		return 0
 	}
-	switch {
-	case n < 1:
-		r.failf(v, "is out of range: expected 1 byte to %d bytes", maxBody)
-	case n > maxBody:
-		r.failf(v, "is out of range: expected %d bytes at most, which fit into an event on NATS (max_payload 1 MiB)", maxBody)
-	default:
-		return n
+	if n < low || n > high {
+		r.failf(v, "is out of range: expected %s to %s", bytesIn(low), bytesIn(high))
+		return 0
 	}
-	return 0
+	return n
+}
+
+// bytesIn returns a number of bytes in the largest unit that it is a multiple of.
+func bytesIn(n int64) string {
+	if n == 0 {
+		return "0"
+	}
+	units := []string{"B", "KiB", "MiB", "GiB"}
+	i := 0
+	for ; i < len(units)-1 && n%1024 == 0; i++ {
+		n /= 1024
+	}
+	return strconv.FormatInt(n, 10) + units[i]
 }

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Warnings returns what is valid and may surprise, in the order of the file: what this version does not do yet, and what the
-// file does not let anybody do. Programs log them, and work all the same. A catalog that [Parse] did not make has none.
+// Warnings returns what is valid and may surprise, in the order of the file: what the file does not let anybody do, what has no
+// effect or a bad one. Programs log them, and work all the same. A catalog that [Parse] did not make has none.
 func (c *Catalog) Warnings() []Fault { return slices.Clone(c.warnings) }
 
 func (r *reader) warnf(v value, format string, args ...any) {
@@ -16,9 +16,6 @@ func (r *reader) warnf(v value, format string, args ...any) {
 
 // surprises warns of what a target does and its reader may not expect.
 func (r *reader) surprises(v value, has given, modelID string, t *Target, c *Catalog) {
-	if t.API == OIPGRPC || t.API == OIPHTTP {
-		r.warnf(has["api"], "is not supported yet: calls of the target fail")
-	}
 	r.later = append(r.later, func() {
 		if t.Timeout > c.Limits.Deadline {
 			r.warnf(has.or("timeout", v), "is longer than limits.deadline (%v, %v): a request that names no deadline ends before it",
@@ -28,6 +25,20 @@ func (r *reader) surprises(v value, has given, modelID string, t *Target, c *Cat
 	if _, ok := has["price"]; !ok {
 		r.priceless = append(r.priceless, priceless{has.or("price", v), modelID})
 	}
+}
+
+// unread warns of brokers that nothing is taken from.
+func (r *reader) unread(has given, c *Catalog) {
+	kafka, ok := has["kafka"]
+	if !ok {
+		return
+	}
+	for _, t := range c.Tenants {
+		if len(t.Intake.Kafka) > 0 {
+			return
+		}
+	}
+	r.warnf(kafka, "is not read: no tenant has topics in intake.kafka")
 }
 
 // priceless is a target without a price, and the model it stands under.

@@ -30,7 +30,7 @@ tenants:
   a: {keys: ["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]}
   c: {keys: ["sha256:0000000000000000000000000000000000000000000000000000000000000000"], secrets: [env:S]}
 `, []string{"baton.yaml:4:6: tenants.b.secrets: " + poll, "baton.yaml:5:6: tenants.a.secrets: " + poll}},
-		"timeouts beyond the deadline, and what is not supported": {`
+		"timeouts beyond the deadline": {`
 models:
   z: {targets: [{name: a, api: simulated, timeout: 30s}, {name: b, api: simulated, timeout: 2h}]}
   m: {targets: [{name: c, api: oip-http, url: "http://h"}, {name: d, api: oip-grpc, url: "grpc://h:1", timeout: 1s}]}
@@ -41,8 +41,19 @@ tenants: {t: {keys: ["sha256:60303ae22b998861bce3b28f33eec1be758a213c86c93c076db
 				"a request that names no deadline ends before it",
 			"baton.yaml:4:17: models.m.targets[0].timeout: is longer than limits.deadline (1m0s, 30s): " +
 				"a request that names no deadline ends before it",
-			"baton.yaml:4:32: models.m.targets[0].api: is not supported yet: calls of the target fail",
-			"baton.yaml:4:75: models.m.targets[1].api: is not supported yet: calls of the target fail",
+		}},
+		"a token that crosses the network in the clear, and brokers that nothing is taken from": {`
+models:
+  m:
+    targets:
+      - {name: a, api: openai, url: "https://h", auth: {oauth2: {token_url: "http://login/t", client_id: b, client_secret: env:S}}}
+      - {name: b, api: openai, url: "https://h", auth: {oauth2: {token_url: "http://127.0.0.1/t", client_id: b, client_secret: env:S}}}
+kafka: {brokers: ["k:9092"]}
+tenants:
+  t: {keys: ["sha256:60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"], secrets: [env:S], intake: {nats: true}}
+`, []string{
+			"baton.yaml:5:77: models.m.targets[0].auth.oauth2.token_url: is plain http: the client's secret and its tokens can be read on the way",
+			"baton.yaml:7:8: kafka: is not read: no tenant has topics in intake.kafka",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

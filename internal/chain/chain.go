@@ -4,6 +4,7 @@ package chain
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -16,12 +17,18 @@ import (
 	"baton.dev/baton/functions/callback"
 	"baton.dev/baton/functions/infer"
 	"baton.dev/baton/functions/ingest"
+	"baton.dev/baton/functions/ingest/batches"
+	"baton.dev/baton/functions/ingest/files"
+	"baton.dev/baton/functions/ingest/openai"
 	"baton.dev/baton/functions/schedule"
 	"baton.dev/baton/internal/answers"
+	"baton.dev/baton/internal/attachments"
 	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/egress"
 	"baton.dev/baton/internal/hop"
+	"baton.dev/baton/internal/intake"
 	"baton.dev/baton/internal/objects"
+	"baton.dev/baton/internal/outbound"
 	"baton.dev/baton/internal/results"
 	"baton.dev/baton/internal/shared"
 	"baton.dev/baton/internal/tokens"
@@ -44,6 +51,13 @@ type Config struct {
 	Tokens tokens.Relay
 	// Objects keeps what is too large for an event; nil: what is too large is refused.
 	Objects objects.Store
+	// AtEdge, if set, says that this is infer in another place, and which of the targets at the edge it serves. It takes the
+	// events of these, and of no others.
+	AtEdge func(*catalog.Target) bool
+	// Away reports whether a target at the edge cannot be reached; nil: nobody can tell, and its events wait for it.
+	Away func(target string) bool
+	// Queues are the ways to receivers that are no web servers; nil: there are none.
+	Queues outbound.Routes
 	// Guard, if set, puts something between infer and the health of the targets, to watch over what passes.
 	Guard func(infer.Health) infer.Health
 	// Attempted, if set, is called after each attempt at a target.
@@ -70,11 +84,37 @@ const prefetch = 64
 // callbackTries is beyond the callback's own schedule, which ends in its own dead letter.
 const callbackTries = 1000
 
-// Ingest returns the HTTP interface.
+// Ingest returns the HTTP interface, with OpenAI's paths, and those of files and batches where there is a store for them.
 func (c Config) Ingest() http.Handler {
+	server := c.server()
+	openai.Mount(server)
+	if c.Objects != nil {
+		f := files.New(files.Config{Objects: c.Objects, Refuse: openai.Refuse, Log: c.Log})
+		server.Mount(f.Routes()...)
+		server.Mount(c.batches(server, f).Routes()...)
+	}
+	return server
+}
+
+// batches returns what takes batches in at the door, and works them off.
+func (c Config) batches(door batches.Door, f batches.Files) *batches.Server {
+	return batches.New(batches.Config{
+		Door: door, Catalog: c.Catalog, Publisher: c.Bus, Objects: c.Objects, Files: f, Dialect: openai.Dialect{},
+		Endpoints: []string{"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"},
+		Refuse:    openai.Refuse, Log: c.Log,
+	})
+}
+
+// Intake returns what takes in what is written to other doors of the given kinds.
+func (c Config) Intake(kinds ...intake.Kind) *intake.Taker {
+	return intake.New(intake.Config{Door: c.server(), Publisher: c.Bus, Catalog: c.Catalog, Kinds: kinds, Log: c.Log})
+}
+
+// server returns the door that all requests come by.
+func (c Config) server() *ingest.Server {
 	cfg := ingest.Config{
 		Catalog: c.Catalog, Publisher: c.Bus, Results: c.Results, Ready: c.Ready, Metrics: c.Metrics, Drain: c.Drain,
-		Log: c.Log, Version: Version(), Tokens: c.Tokens, Objects: c.Objects,
+		Log: c.Log, Version: Version(), Tokens: c.Tokens, Objects: c.Objects, Queues: c.Queues.Schemes(),
 		CheckCallback: func(u *url.URL) error { return policy(c.Catalog()).CheckURL(u) },
 	}
 	if s := c.Shared; s != nil {
@@ -111,6 +151,9 @@ func policy(cat *catalog.Catalog) egress.Policy {
 func (c Config) Run(ctx context.Context, hops ...events.Hop) error {
 	if len(hops) == 0 {
 		hops = []events.Hop{events.Schedule, events.Infer, events.Callback}
+		if c.Objects != nil {
+			hops = append(hops, events.Batch)
+		}
 	}
 	var run []func(context.Context)
 	for _, h := range hops {
@@ -142,14 +185,21 @@ type Function struct {
 	Close   func() // releases what the handler holds, after its last call
 }
 
-// Function returns the hop's function: schedule, infer or callback.
+// Function returns the hop's function: schedule, infer, callback, or batch, for which Objects must be set.
 func (c Config) Function(h events.Hop) (Function, error) {
 	nothing := func() {}
 	switch h {
 	case events.Schedule:
-		return Function{Handler: schedule.New(c.schedule()), Close: nothing}, nil
+		return Function{Handler: attachments.Resolve(c.Objects, schedule.New(c.schedule())), Close: nothing}, nil
 	case events.Infer:
-		return Function{Handler: infer.New(c.infer()), Close: nothing}, nil
+		cfg, closeFetch := c.infer()
+		return Function{Handler: attachments.Resolve(c.Objects, infer.New(cfg)), Close: closeFetch}, nil
+	case events.Batch:
+		if c.Objects == nil {
+			return Function{}, errors.New("chain: batches need a store of objects")
+		}
+		steps := c.batches(c.server(), files.New(files.Config{Objects: c.Objects, Log: c.Log}))
+		return Function{Handler: steps.Step, Close: nothing}, nil
 	case events.Callback:
 		cb := callback.New(c.callback())
 		return Function{Handler: cb.Handle, Limits: hop.Limits{Tries: callbackTries}, Close: cb.Close}, nil
@@ -168,6 +218,9 @@ func (c Config) schedule() schedule.Config {
 			}
 		}
 	}
+	if c.Away != nil {
+		cfg.Health = present{cfg.Health, c, awayFor}
+	}
 	return cfg
 }
 
@@ -175,8 +228,13 @@ func (c Config) schedule() schedule.Config {
 // the calls never want for work while the lanes change, and few enough that whoever comes then does not wait long for them.
 const crowd = 2
 
-func (c Config) infer() infer.Config {
-	cfg := infer.Config{Catalog: c.Catalog, Models: c.Models, Results: c.Results, Log: c.Log, Observe: c.Attempted}
+// infer returns the function's configuration, and what releases what that holds.
+func (c Config) infer() (_ infer.Config, closeFetch func()) {
+	fetch := egress.New(egress.Config{Policy: func() egress.Policy { return policy(c.Catalog()) }})
+	expander := attachments.Expander{
+		Store: c.Objects, Fetch: fetch, FetchMost: func() int64 { return c.Catalog().Limits.Part },
+	}
+	cfg := infer.Config{Expand: expander.Expand, Catalog: c.Catalog, Models: c.Models, Results: c.Results, Log: c.Log, Observe: c.Attempted}
 	if c.Tokens != nil {
 		cfg.Tokens = c.Tokens
 	}
@@ -192,13 +250,22 @@ func (c Config) infer() infer.Config {
 			cfg.Ledger = s.Ledger
 		}
 	}
-	return cfg
+	cfg.Health = elsewhere{cfg.Health, c}
+	return cfg, fetch.CloseIdleConnections
 }
 
 func (c Config) callback() callback.Config {
 	cfg := callback.Config{Catalog: c.Catalog, Results: c.Results, Secrets: c.Secrets, Version: Version(), Transport: c.Transport}
-	if s := c.Shared; s != nil {
-		cfg.Ended = func(ctx context.Context, e events.Event) { s.Tally.Ended(ctx, c.Catalog(), e) }
+	if c.Queues != nil {
+		cfg.Queues = c.Queues
+	}
+	cfg.Ended = func(ctx context.Context, e events.Event) {
+		if c.Shared != nil {
+			c.Shared.Tally.Ended(ctx, c.Catalog(), e)
+		}
+		if err := attachments.Clean(ctx, c.Objects, e); err != nil {
+			c.Log.Warn("objects of a request are not removed; they expire", "message_id", e.Subject, "error", err)
+		}
 	}
 	return cfg
 }
@@ -210,7 +277,11 @@ func (c Config) runner(h events.Hop) (func(context.Context), error) {
 		return nil, err
 	}
 	if h == events.Infer {
-		return newInferPool(c, f.Handler).run, nil
+		pool := newInferPool(c, f.Handler)
+		return func(ctx context.Context) {
+			defer f.Close()
+			pool.run(ctx)
+		}, nil
 	}
 	w, err := hop.NewWorker(c.worker(h, f.Handler, "", concurrency, f.Limits))
 	if err != nil {

@@ -24,6 +24,7 @@ type inferPool struct {
 type served struct {
 	worker      *hop.Worker
 	concurrency int
+	stop        context.CancelFunc // ends it: what it has begun is finished
 }
 
 // follow is how often the configuration and the transport are looked at: events may come for a target that is gone from a
@@ -74,14 +75,19 @@ func (p *inferPool) serve(ctx context.Context, depths map[events.Lane]int) {
 	cat := p.chain.Catalog()
 	for _, m := range cat.Models {
 		for _, t := range m.Targets {
-			p.start(ctx, t.Name, t.Concurrency, cat.Priorities)
+			if p.chain.serves(t) {
+				p.start(ctx, t.Name, t.Concurrency, cat.Priorities)
+			} else if s, ok := p.serving[t.Name]; ok {
+				s.stop() // it is served where it is
+				delete(p.serving, t.Name)
+			}
 		}
 	}
 	for lane := range depths {
 		if lane.Hop != events.Infer {
 			continue
 		}
-		if _, _, ok := cat.Target(lane.Target); !ok {
+		if _, _, ok := cat.Target(lane.Target); !ok && p.chain.AtEdge == nil {
 			p.start(ctx, lane.Target, 1, cat.Priorities)
 		}
 		if s, ok := p.serving[lane.Target]; ok && lane.Tenant != "" {
@@ -113,6 +119,10 @@ func (p *inferPool) start(ctx context.Context, target string, concurrency int, w
 		p.chain.Log.Error("target has no worker", "target", target, "error", err)
 		return
 	}
-	p.serving[target] = &served{w, concurrency}
-	p.workers.Go(func() { w.Run(ctx) })
+	ctx, stop := context.WithCancel(ctx)
+	p.serving[target] = &served{w, concurrency, stop}
+	p.workers.Go(func() {
+		defer stop()
+		w.Run(ctx)
+	})
 }

@@ -155,7 +155,7 @@ func (l Limits) Admit(hop events.Hop, d Delivery, now time.Time) *Outcome {
 		return &Outcome{Kind: Dead, Reason: reason, Err: err}
 	}
 	in, l := d.Event, l.withDefaults()
-	switch takes, ok := in.Type.Takes(); {
+	switch takes, ok := in.Takes(); {
 	case d.Err != nil:
 		return dead(events.ReasonUndecodable, d.Err)
 	case !ok || takes != hop:

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -56,8 +57,7 @@ func deploy(t *testing.T) *stack {
 		t.Skip("the functions run with the credentials of a local server: not on a real account")
 	}
 	s := &stack{
-		t: t, functions: map[events.Hop]*lambdatest.Function{}, mappings: map[events.Hop][]*lambdatest.Mapping{},
-		models: newModels(t),
+		t: t, mappings: map[events.Hop][]*lambdatest.Mapping{}, models: newModels(t),
 	}
 	c := configure(t, fmt.Sprintf(`
   m: {attempts: 20, targets: [{name: sim, api: openai, url: %[1]s/sim/v1, timeout: 1s}]}
@@ -73,23 +73,39 @@ func deploy(t *testing.T) *stack {
 		"BATON_CONFIG=" + c.path, "BATON_SQS_URL=" + base, "BATON_REDIS_URL=redis://" + miniredis.RunT(t).Addr(),
 		"WHSEC=" + c.secret, "BATON_LOG=info",
 	}
-	for _, f := range []events.Hop{events.Ingest, events.Schedule, events.Infer, events.Callback} {
-		endpoint := root
+	s.functions = functions(t, functionTimeout, env, func(f events.Hop) string {
 		if f == events.Schedule {
-			endpoint = s.refusing.url
+			return s.refusing.url
 		}
-		program, _ := bootstrap(t, string(f))
-		s.functions[f] = lambdatest.Deploy(t, lambdatest.Options{
-			Name: string(f), Bootstrap: program, Env: append(env, "AWS_ENDPOINT_URL_SQS="+endpoint), Timeout: functionTimeout,
-		})
-	}
+		return root
+	})
 	s.ledger.ingest = s.functions[events.Ingest]
-	s.queue(server, base)
+	s.queue(server, base,
+		events.Lane{Hop: events.Schedule, Priority: events.Normal},
+		events.Lane{Hop: events.Infer, Priority: events.Normal, Target: "sim"},
+		events.Lane{Hop: events.Infer, Priority: events.Normal, Target: "slow"},
+		events.Lane{Hop: events.Callback, Priority: events.Normal},
+	)
 	return s
 }
 
-// queue makes the queues, and a mapping from each to its function.
-func (s *stack) queue(server *sqstest.Server, base string) {
+// functions deploys the four functions, each with its endpoint of SQS.
+func functions(
+	t *testing.T, timeout time.Duration, env []string, endpoint func(events.Hop) string,
+) map[events.Hop]*lambdatest.Function {
+	t.Helper()
+	all := map[events.Hop]*lambdatest.Function{}
+	for _, f := range []events.Hop{events.Ingest, events.Schedule, events.Infer, events.Callback} {
+		program, _ := bootstrap(t, string(f))
+		all[f] = lambdatest.Deploy(t, lambdatest.Options{
+			Name: string(f), Bootstrap: program, Env: append(slices.Clone(env), "AWS_ENDPOINT_URL_SQS="+endpoint(f)), Timeout: timeout,
+		})
+	}
+	return all
+}
+
+// queue makes the queues of the lanes, and a mapping from each to its function.
+func (s *stack) queue(server *sqstest.Server, base string, lanes ...events.Lane) {
 	s.t.Helper()
 	s.client = server.Client(s.t, func(o *sqs.Options) { o.RetryMaxAttempts = 5 })
 	dead := sqsbus.QueueURL(base, events.Lane{Hop: events.Dead})
@@ -98,18 +114,20 @@ func (s *stack) queue(server *sqstest.Server, base string) {
 		"VisibilityTimeout": strconv.Itoa(int(visibility.Seconds())),
 		"RedrivePolicy":     fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":100}`, server.ARN(s.t, dead)),
 	}
-	for _, lane := range []events.Lane{
-		{Hop: events.Schedule, Priority: events.Normal},
-		{Hop: events.Infer, Priority: events.Normal, Target: "sim"},
-		{Hop: events.Infer, Priority: events.Normal, Target: "slow"},
-		{Hop: events.Callback, Priority: events.Normal},
-	} {
+	for _, lane := range lanes {
 		queue := sqsbus.QueueURL(base, lane)
 		server.Create(s.t, queue, attributes)
-		s.mappings[lane.Hop] = append(s.mappings[lane.Hop], &lambdatest.Mapping{
-			Client: s.client, Queue: queue, Function: s.functions[lane.Hop],
-		})
+		s.mapTo(lane.Hop, queue)
 	}
+}
+
+// mapTo adds a mapping from the queue to the function of the hop. Ingest works batches off.
+func (s *stack) mapTo(h events.Hop, queue string) {
+	f := s.functions[h]
+	if h == events.Batch {
+		f = s.functions[events.Ingest]
+	}
+	s.mappings[h] = append(s.mappings[h], &lambdatest.Mapping{Client: s.client, Queue: queue, Function: f})
 }
 
 // enable runs the mappings until the test ends.

@@ -30,7 +30,7 @@ models:
 %s
 callbacks: {allow_networks: [127.0.0.0/8], allow_http: true, timeout: 2s, retries: [0s, 1s, 1s, 5s, 5s, 10s, 10s, 30s]}
 tenants:
-  t: {keys: [%q], models: ["*"], secrets: ["env:WHSEC"]}
+  t: {keys: [%q], models: ["*"], secrets: ["env:WHSEC"], intake: {sqs: true}}
 `, models, hash)
 	if err := os.WriteFile(c.path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

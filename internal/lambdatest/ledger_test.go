@@ -51,6 +51,9 @@ type result struct {
 	Status    string `json:"status"`
 	Attempts  int    `json:"attempts"`
 	Target    string `json:"target"`
+	Error     struct {
+		Code string `json:"code"`
+	} `json:"error"`
 }
 
 func newLedger(t *testing.T, c configured) *ledger {

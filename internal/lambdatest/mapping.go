@@ -53,6 +53,7 @@ func (m *Mapping) poll(ctx context.Context) {
 	out, err := m.Client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl: aws.String(m.Queue), MaxNumberOfMessages: int32(size), WaitTimeSeconds: 1,
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
+		MessageAttributeNames:       []string{"All"},
 	})
 	if err != nil {
 		select { // the queue may come back
@@ -118,9 +119,18 @@ func (m *Mapping) event(messages []types.Message) awsevents.SQSEvent {
 	for _, msg := range messages {
 		event.Records = append(event.Records, awsevents.SQSMessage{
 			MessageId: aws.ToString(msg.MessageId), ReceiptHandle: aws.ToString(msg.ReceiptHandle), Body: aws.ToString(msg.Body),
-			Md5OfBody: aws.ToString(msg.MD5OfBody), Attributes: msg.Attributes, EventSource: "aws:sqs", AWSRegion: "us-east-1",
+			Md5OfBody: aws.ToString(msg.MD5OfBody), Attributes: msg.Attributes, MessageAttributes: attributes(msg.MessageAttributes),
+			EventSource: "aws:sqs", AWSRegion: "us-east-1",
 			EventSourceARN: "arn:aws:sqs:us-east-1:000000000000:" + path.Base(m.Queue),
 		})
 	}
 	return event
+}
+
+func attributes(of map[string]types.MessageAttributeValue) map[string]awsevents.SQSMessageAttribute {
+	all := make(map[string]awsevents.SQSMessageAttribute, len(of))
+	for name, a := range of {
+		all[name] = awsevents.SQSMessageAttribute{DataType: aws.ToString(a.DataType), StringValue: a.StringValue, BinaryValue: a.BinaryValue}
+	}
+	return all
 }

@@ -89,6 +89,19 @@ func TestMostOfTheOutput(t *testing.T) {
 			t.Errorf("%s: %d, want %d", parameters, got, want)
 		}
 	}
+	for text, want := range map[string]catalog.Money{
+		`{"operation":"chat","prompt":"x","parameters":{"n":2}}`:                                    1000,
+		`{"operation":"text_completion","input":"x"}`:                                               500,
+		`{"operation":"text_completion","input":["a","b","c"],"parameters":{"n":2,"max_tokens":7}}`: 42,
+		`{"operation":"text_completion","input":[1,2,3]}`:                                           500,
+		`{"operation":"text_completion","input":[[1],[2,3]]}`:                                       1000,
+		`{"operation":"text_completion","input":["a","b"],"parameters":{"n":1e300,"max_tokens":7}}`: 1 << 40,
+		`{"operation":"embeddings","input":["a","b"],"parameters":{"max_tokens":7}}`:                0,
+	} {
+		if _, got := tokens(request(t, text), 500); got != want {
+			t.Errorf("%s: %d, want %d", text, got, want)
+		}
+	}
 	if _, got := tokens(events.Request{}, 0); got != 4096 {
 		t.Errorf("a target that states no bound: %d, want 4096", got)
 	}
@@ -102,16 +115,29 @@ func TestMostOfTheInput(t *testing.T) {
 		request       string
 		least, margin catalog.Money
 	}{
-		"a prompt":          {`{"prompt":"` + strings.Repeat("é", 500) + `"}`, 1000, 100},
-		"a message":         {`{"messages":[{"role":"user","content":"` + strings.Repeat("x", 1000) + `"}]}`, 1000, 200},
-		"many messages":     {`{"messages":[` + strings.Repeat(`{"role":"user","content":"x"},`, 99) + `{"role":"user","content":"x"}]}`, 100 * 11, 5000},
-		"calls of tools":    {`{"messages":[{"role":"assistant","tool_calls":[{"arguments":"` + strings.Repeat("x", 1000) + `"}]}]}`, 1000, 200},
-		"text parts":        {`{"messages":[{"role":"user","content":[{"type":"text","text":"` + strings.Repeat("x", 1000) + `"}]}]}`, 1000, 200},
-		"an image":          {`{"messages":[{"role":"user","content":[` + image + `]}]}`, 4096, 200},
-		"two and recording": {`{"messages":[{"role":"user","content":[` + image + `,` + image + `,` + audio + `]}]}`, 3 * 4096, 200},
-		"an image in text":  {`{"messages":[{"role":"user","content":"` + strings.ReplaceAll(image, `"`, `\"`) + `"}]}`, 100_000, 300},
-		"tools":             {`{"prompt":"x","parameters":{"tools":[{"d":"` + strings.Repeat("x", 1000) + `"}]}}`, 1000, 1200},
-		"no messages":       {`{"messages":"` + strings.Repeat("x", 1000) + `"}`, 1000, 100},
+		"a prompt":           {`{"prompt":"` + strings.Repeat("é", 500) + `"}`, 1000, 100},
+		"a message":          {`{"messages":[{"role":"user","content":"` + strings.Repeat("x", 1000) + `"}]}`, 1000, 200},
+		"many messages":      {`{"messages":[` + strings.Repeat(`{"role":"user","content":"x"},`, 99) + `{"role":"user","content":"x"}]}`, 100 * 11, 5000},
+		"calls of tools":     {`{"messages":[{"role":"assistant","tool_calls":[{"arguments":"` + strings.Repeat("x", 1000) + `"}]}]}`, 1000, 200},
+		"text parts":         {`{"messages":[{"role":"user","content":[{"type":"text","text":"` + strings.Repeat("x", 1000) + `"}]}]}`, 1000, 200},
+		"an image":           {`{"messages":[{"role":"user","content":[` + image + `]}]}`, 4096, 200},
+		"two and recording":  {`{"messages":[{"role":"user","content":[` + image + `,` + image + `,` + audio + `]}]}`, 3 * 4096, 200},
+		"an image in text":   {`{"messages":[{"role":"user","content":"` + strings.ReplaceAll(image, `"`, `\"`) + `"}]}`, 100_000, 300},
+		"tools":              {`{"prompt":"x","parameters":{"tools":[{"d":"` + strings.Repeat("x", 1000) + `"}]}}`, 1000, 1200},
+		"a text to complete": {`{"operation":"text_completion","input":"` + strings.Repeat("x", 1000) + `"}`, 1000, 200},
+		"texts":              {`{"operation":"embeddings","input":["` + strings.Repeat(`x","`, 249) + `x"]}`, 250, 250*20 + 100},
+		"tokens":             {`{"operation":"embeddings","input":[` + strings.Repeat("1,", 499) + `1]}`, 500, 700},
+		"lists of tokens":    {`{"operation":"embeddings","input":[[1,2],[3,4]]}`, 4, 200},
+		"a file by its name": {`{"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"file-1"}}]}]}`, 1 << 17, 300},
+		"a file elsewhere": {
+			`{"messages":[{"role":"user","content":[{"type":"file","file":{"file_data":"baton-part:0;type=application/pdf;bytes=9;sha256=0"}}]}]}`,
+			1 << 17, 300,
+		},
+		"a file that is here": {
+			`{"messages":[{"role":"user","content":[{"type":"file","file":{"file_data":"data:application/pdf;base64,` +
+				strings.Repeat("A", 1000) + `"}}]}]}`, 1000, 300,
+		},
+		"no messages": {`{"messages":"` + strings.Repeat("x", 1000) + `"}`, 1000, 100},
 	} {
 		if got, _ := tokens(request(t, c.request), 500); got < c.least || got > c.least+c.margin {
 			t.Errorf("%s: %d, want %d and %d more at most", name, got, c.least, c.margin)
@@ -130,6 +156,8 @@ func TestBound(t *testing.T) {
 		`{"prompt":"x","parameters":{"max_tokens":9000}}`:           `{"prompt":"x","parameters":{"max_tokens":9000}}`,
 		`{"prompt":"x","parameters":{"max_completion_tokens":7}}`:   `{"prompt":"x","parameters":{"max_completion_tokens":7}}`,
 		`{"prompt":"x","parameters":{"max_completion_tokens":"x"}}`: `{"prompt":"x","parameters":{"max_completion_tokens":"x","max_tokens":500}}`,
+		`{"operation":"text_completion","input":"x"}`:               `{"operation":"text_completion","input":"x","parameters":{"max_tokens":500}}`,
+		`{"operation":"embeddings","input":"x"}`:                    `{"operation":"embeddings","input":"x"}`,
 	} {
 		r := request(t, before)
 		got := ledger.Bound(r, target)
@@ -169,6 +197,8 @@ func TestNoAttemptWithinItsBoundsCostsMoreThanMost(t *testing.T) {
 func FuzzMost(f *testing.F) {
 	f.Add([]byte(`{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}},7]}],"parameters":{"n":2,"max_tokens":"9"}}`))
 	f.Add([]byte(`{"prompt":"x","parameters":{"max_completion_tokens":1e400,"n":null}}`))
+	f.Add([]byte(`{"operation":"text_completion","input":["x",7],"parameters":{"n":2,"best_of":1e300}}`))
+	f.Add([]byte(`{"messages":[{"role":"user","content":[{"type":"file","file":{"file_data":7}}]}]}`))
 	target := &catalog.Target{Price: catalog.Price{Input: 1000, Output: 1000}, MaxTokens: 5}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var r events.Request

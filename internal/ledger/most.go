@@ -5,30 +5,32 @@ import (
 	"maps"
 	"math"
 	"strconv"
+	"strings"
 
 	"baton.dev/baton/events"
 	"baton.dev/baton/internal/catalog"
 )
 
 const (
-	perRequest = 64   // tokens that a chat template adds of its own: system prompts of common ones take 20 to 40
-	perMessage = 16   // and around each message: common ones take 4 to 10
-	perMedia   = 4096 // for an image or a recording, whose bytes say little about its tokens
+	perRequest = 64      // tokens that a chat template adds of its own: system prompts of common ones take 20 to 40
+	perMessage = 16      // and around each message: common ones take 4 to 10
+	perMedia   = 4096    // for an image or a recording, whose bytes say little about its tokens
+	perFile    = 1 << 17 // for a file that is only named: a model reads no more than its context
 
 	defaultMaxTokens = 4096 // of a target that states none, as the configuration says
 )
 
 // Most returns the most that an attempt at the target may cost, rounded up: with a token for each byte of what is sent,
 // since a token of BPE is a byte at least, and as many tokens of output as the request, or else the target, allows, for
-// each choice that is asked for. It holds for the request that [Bound] returns.
+// each choice that is asked for of each input. It holds for the request that [Bound] returns.
 func Most(t *catalog.Target, r events.Request) catalog.Money {
 	return cost(t.Price, mostInput(r), mostOutput(t, r))
 }
 
 // Bound returns the request with a bound of its output: its own, or the target's MaxTokens as max_tokens where it names
-// none. The request that is passed in stays as it is.
+// none. Embeddings have no output to bound. The request that is passed in stays as it is.
 func Bound(r events.Request, t *catalog.Target) events.Request {
-	if _, named := namedBound(r); named {
+	if _, named := namedBound(r); named || r.Operation == events.Embeddings {
 		return r
 	}
 	parameters := make(map[string]json.RawMessage, len(r.Parameters)+1)
@@ -40,9 +42,13 @@ func Bound(r events.Request, t *catalog.Target) events.Request {
 
 func mostInput(r events.Request) int64 {
 	n := perRequest
-	if r.Prompt != nil {
+	switch {
+	case r.Operation == events.TextCompletion, r.Operation == events.Embeddings:
+		// A token that is written as a number takes two bytes at least, with what is between two.
+		n += perMessage*inputs(r) + len(r.Input)
+	case r.Prompt != nil:
 		n += perMessage + len(*r.Prompt)
-	} else {
+	default:
 		n += mostOfMessages(r.Messages)
 	}
 	for name, raw := range r.Parameters {
@@ -51,8 +57,20 @@ func mostInput(r events.Request) int64 {
 	return bounded(int64(n))
 }
 
+// inputs returns how many texts, or lists of tokens, the request's input holds; in doubt, the most.
+func inputs(r events.Request) int {
+	var list []json.RawMessage
+	if json.Unmarshal(r.Input, &list) != nil {
+		return 1
+	}
+	if len(list) > 0 && list[0][0] != '"' && list[0][0] != '[' {
+		return 1 // a list of tokens
+	}
+	return max(len(list), 1)
+}
+
 // mostOfMessages counts the bytes of the messages as they are written, which are never less than those of what they say,
-// without those of images and recordings.
+// without those of images and recordings, and with those of files that stand elsewhere.
 func mostOfMessages(raw json.RawMessage) int {
 	n := len(raw)
 	var messages []struct {
@@ -68,18 +86,38 @@ func mostOfMessages(raw json.RawMessage) int {
 			continue // a text
 		}
 		for _, p := range parts {
-			var part struct {
-				Type string `json:"type"`
-			}
-			if json.Unmarshal(p, &part) == nil && (part.Type == "image_url" || part.Type == "input_audio") {
-				n += perMedia - len(p)
-			}
+			n += besides(p)
 		}
 	}
 	return n
 }
 
+// besides returns what a part counts for besides its bytes, which may be less than nothing.
+func besides(raw json.RawMessage) int {
+	var part struct {
+		Type string `json:"type"`
+		File struct {
+			Data string `json:"file_data"`
+		} `json:"file"`
+	}
+	_ = json.Unmarshal(raw, &part) // what is odd counts by its bytes
+	switch part.Type {
+	case "image_url", "input_audio":
+		return perMedia - len(raw)
+	case "file":
+		if strings.HasPrefix(part.File.Data, "data:") {
+			return 0 // it is here, in base64
+		}
+		return perFile
+	default:
+		return 0
+	}
+}
+
 func mostOutput(t *catalog.Target, r events.Request) int64 {
+	if r.Operation == events.Embeddings {
+		return 0
+	}
 	each, named := namedBound(r)
 	if !named {
 		each = targetBound(t)
@@ -89,6 +127,9 @@ func mostOutput(t *catalog.Target, r events.Request) int64 {
 		if n, ok := count(r.Parameters[name]); ok {
 			choices = max(choices, n)
 		}
+	}
+	if r.Operation == events.TextCompletion {
+		choices = min(choices, maxTokens) * int64(inputs(r))
 	}
 	if each > maxTokens/choices {
 		return maxTokens

@@ -85,6 +85,12 @@ func sentence(code string) string {
 		return "The model's answer has nothing in it that can be used."
 	case events.CodeOutputTooLarge:
 		return "The model's answer is too large."
+	case events.CodeUnsupported:
+		return "The model that was chosen cannot do what is asked."
+	case events.CodeDataMissing:
+		return "A part of the request is not there, or no longer."
+	case events.CodeDataAltered:
+		return "A part of the request is not what was accepted."
 	case events.CodeTargetGone:
 		return "The target that was chosen is no longer configured."
 	case events.CodeExpired:

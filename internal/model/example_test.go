@@ -30,6 +30,6 @@ func ExampleOpenAI_Call() {
 		fmt.Printf("%q %v\n", answer.Output, err)
 	}
 	// Output:
-	// "clear that often at" <nil>
+	// "of river rests that" <nil>
 	// "" model: call bad: unavailable (status 503)
 }

@@ -10,15 +10,17 @@ import (
 	"baton.dev/baton/events"
 )
 
-// completion is a chat completion as far as it is read. What an answer could do without stays raw, so that an odd usage
-// does not cost a paid answer.
+// completion is an answer as far as it is read. What it could do without stays raw, so that an odd usage does not cost a paid
+// answer.
 type completion struct {
-	Choices []choice        `json:"choices"`
+	Choices json.RawMessage `json:"choices"`
+	Data    json.RawMessage `json:"data"` // of embeddings
 	Usage   json.RawMessage `json:"usage"`
 }
 
 type choice struct {
 	Message      json.RawMessage `json:"message"`
+	Text         json.RawMessage `json:"text"` // of a text completion, which has no message
 	FinishReason json.RawMessage `json:"finish_reason"`
 }
 
@@ -31,53 +33,97 @@ type message struct {
 	Audio        json.RawMessage `json:"audio"`
 }
 
-// decodeAnswer reads the body of a chat completion. It returns the first choice in which there is something to keep, or else
-// the first that is empty by the request's own bounds. Its error is an [*Error] of [events.CodeUnusableOutput] or
-// [events.CodeContentRefused], with the usage where there is one.
-func decodeAnswer(body []byte) (Answer, error) {
-	if !utf8.Valid(body) {
-		// A token cut in the middle of a character. Bytes that are not UTF-8 would make the result no JSON; one lost
-		// character is no reason to lose a paid answer.
-		body = bytes.ToValidUTF8(body, []byte("\uFFFD"))
-	}
+// decodeCompletion reads the body of an answer.
+func decodeCompletion(body []byte) (completion, error) {
 	var c completion
-	if err := json.Unmarshal(body, &c); err != nil {
+	if err := json.Unmarshal(validUTF8(body), &c); err != nil {
 		// The decoder's words can quote the body.
-		return Answer{}, NewError(events.CodeUnusableOutput, errors.New("the body is no chat completion"))
+		return completion{}, NewError(events.CodeUnusableOutput, errors.New("the body is no completion"))
 	}
+	return c, nil
+}
+
+// validUTF8 returns the bytes with what is no UTF-8 replaced, such as a token cut in the middle of a character. It would make
+// the result no JSON; one lost character is no reason to lose a paid answer.
+func validUTF8(b []byte) []byte {
+	if utf8.Valid(b) {
+		return b
+	}
+	return bytes.ToValidUTF8(b, []byte("\uFFFD"))
+}
+
+// answer returns what the completion says to the request: the first choice in which there is something to keep, or else the
+// first that is empty by the request's own bounds. Its error is an [*Error] of [events.CodeUnusableOutput] or
+// [events.CodeContentRefused], with the usage where there is one.
+func (c completion) answer(r events.Request) (Answer, error) {
+	a, code, why := c.judge(r)
 	usage := decodeUsage(c.Usage)
-	unusable := func(code, why string) (Answer, error) {
+	if code != "" {
 		e := NewError(code, errors.New(why))
 		e.Usage = usage
 		return Answer{}, e
 	}
-	if len(c.Choices) == 0 {
-		return unusable(events.CodeUnusableOutput, "the completion has no choices")
+	a.Usage = usage
+	return a, nil
+}
+
+// judge returns the answer without its usage, or the code and the cause for which it is none.
+func (c completion) judge(r events.Request) (_ Answer, code, why string) {
+	if r.Operation == events.Embeddings {
+		return c.embeddings(r)
 	}
+	var choices []choice
+	if json.Unmarshal(c.Choices, &choices) != nil || len(choices) == 0 {
+		return Answer{}, events.CodeUnusableOutput, "the completion has no choices"
+	}
+	counted := decodeUsage(c.Usage)
 	var empty *Answer
 	filtered := false
-	for _, ch := range c.Choices {
-		finish := jsonString(ch.FinishReason)
-		var m message
-		if json.Unmarshal(ch.Message, &m) == nil && isObject(ch.Message) {
-			a := Answer{Message: ch.Message, Output: contentText(m.Content), FinishReason: finish, Usage: usage}
-			if strings.TrimSpace(a.Output) != "" || m.saysOtherwise() {
-				return a, nil
-			}
-			if empty == nil && a.bounded() {
-				empty = &a
-			}
+	for _, ch := range choices {
+		a, says, ok := ch.read(r.Operation)
+		if says {
+			a.Choices = c.kept(r)
+			return a, "", ""
 		}
-		filtered = filtered || finish == "content_filter"
+		if ok && empty == nil && a.bounded(counted) {
+			empty = &a
+		}
+		filtered = filtered || a.FinishReason == "content_filter"
 	}
 	switch {
 	case filtered:
-		return unusable(events.CodeContentRefused, "the filter left nothing of the output")
+		return Answer{}, events.CodeContentRefused, "the filter left nothing of the output"
 	case empty != nil:
-		return *empty, nil
+		empty.Choices = c.kept(r)
+		return *empty, "", ""
 	default:
-		return unusable(events.CodeUnusableOutput, "the message is empty")
+		return Answer{}, events.CodeUnusableOutput, "the message is empty"
 	}
+}
+
+// read returns the choice as an answer, whether that says anything, and whether it has the shape of one at all.
+func (ch choice) read(operation string) (a Answer, says, ok bool) {
+	a.FinishReason = jsonString(ch.FinishReason)
+	if operation == events.TextCompletion {
+		a.Output = jsonString(ch.Text)
+		return a, strings.TrimSpace(a.Output) != "", len(ch.Text) > 0 && ch.Text[0] == '"'
+	}
+	var m message
+	if json.Unmarshal(ch.Message, &m) != nil || !isObject(ch.Message) {
+		return a, false, false
+	}
+	a.Message, a.Output = ch.Message, contentText(m.Content)
+	return a, strings.TrimSpace(a.Output) != "" || m.saysOtherwise(), true
+}
+
+// kept returns the choices where one message does not say all that was asked for.
+func (c completion) kept(r events.Request) json.RawMessage {
+	var logprobs bool
+	_ = json.Unmarshal(r.Parameters["logprobs"], &logprobs) // what is no bool is not asked for
+	if r.Operation == events.TextCompletion || logprobs || over(r, "n", 1) || over(r, "top_logprobs", 0) {
+		return c.Choices
+	}
+	return nil
 }
 
 // bounded reports whether an answer without a word ended as the request told it to: at its bound of tokens, which a
@@ -86,8 +132,8 @@ func decodeAnswer(body []byte) (Answer, error) {
 //
 // OpenAI's own clients take it for an answer. As a failure of the target, one caller's bound would open its breaker for all,
 // and be paid for again elsewhere.
-func (a *Answer) bounded() bool {
-	return a.FinishReason == "length" || a.FinishReason == "stop" && a.Usage != nil && a.Usage.CompletionTokens > 0
+func (a *Answer) bounded(usage *events.Usage) bool {
+	return a.FinishReason == "length" || a.FinishReason == "stop" && usage != nil && usage.CompletionTokens > 0
 }
 
 // saysOtherwise reports whether the message has something to keep besides content.
@@ -127,6 +173,12 @@ func decodeUsage(raw json.RawMessage) *events.Usage {
 	var u events.Usage
 	if !isObject(raw) || json.Unmarshal(raw, &u) != nil {
 		return nil
+	}
+	if !isObject(u.PromptDetails) {
+		u.PromptDetails = nil
+	}
+	if !isObject(u.CompletionDetails) {
+		u.CompletionDetails = nil
 	}
 	return &u
 }

@@ -26,7 +26,9 @@ var bodies = map[string]struct {
 			"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"prompt_tokens_details":{"cached_tokens":1}}}`,
 		want: Answer{
 			Message: []byte(`{"role":"assistant", "content":"a <b> \u00e9","x":1.50}`), Output: "a <b> é", FinishReason: "stop",
-			Usage: &events.Usage{PromptTokens: 3, CompletionTokens: 2, TotalTokens: 5},
+			Usage: &events.Usage{
+				PromptTokens: 3, CompletionTokens: 2, TotalTokens: 5, PromptDetails: []byte(`{"cached_tokens":1}`),
+			},
 		},
 	},
 	"text parts are one text": {
@@ -134,7 +136,7 @@ func TestDecodeAnswer(t *testing.T) {
 	for name, tc := range bodies {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := decodeAnswer([]byte(tc.body))
+			got, err := decodeAnswer(events.Request{}, []byte(tc.body))
 			if code := codeOf(err); code != tc.code {
 				t.Fatalf("got code %q (%v), want %q", code, err, tc.code)
 			}
@@ -154,7 +156,7 @@ func FuzzDecodeAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		given := bytes.Clone(body)
-		a, err := decodeAnswer(body)
+		a, err := decodeAnswer(events.Request{}, body)
 		if !bytes.Equal(body, given) {
 			t.Fatal("the body was changed")
 		}
@@ -168,10 +170,18 @@ func FuzzDecodeAnswer(f *testing.F) {
 		if !utf8.Valid(a.Message) || json.Unmarshal(a.Message, &m) != nil {
 			t.Fatalf("message %q is no JSON object", a.Message)
 		}
-		if strings.TrimSpace(a.Output) == "" && !m.saysOtherwise() && !a.bounded() {
+		if strings.TrimSpace(a.Output) == "" && !m.saysOtherwise() && !a.bounded(a.Usage) {
 			t.Fatalf("there is nothing to keep in %q", a.Message)
 		}
 	})
+}
+
+func decodeAnswer(r events.Request, body []byte) (Answer, error) {
+	c, err := decodeCompletion(body)
+	if err != nil {
+		return Answer{}, err
+	}
+	return c.answer(r)
 }
 
 func codeOf(err error) string {

@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"time"
 
 	"baton.dev/baton/events"
@@ -14,7 +15,18 @@ type apiError struct{ Code, Type, Message string }
 // refusal returns the error of a response that is no success.
 func refusal(resp *http.Response, body []byte, secrets []string, now time.Time) *Error {
 	api := decodeAPIError(body)
-	e := withStatus(NewError(classify(resp.StatusCode, api), nil), resp)
+	return refusalBy(resp.StatusCode, api, resp, secrets, now)
+}
+
+// refusalWithin returns the error that a response says it has come to after it began as a success.
+func refusalWithin(resp *http.Response, body []byte, secrets []string, now time.Time) *Error {
+	api := decodeAPIError(body)
+	return refusalBy(statusOf(api), api, resp, secrets, now)
+}
+
+// refusalBy returns the error of a response as if it had the status.
+func refusalBy(status int, api apiError, resp *http.Response, secrets []string, now time.Time) *Error {
+	e := withStatus(NewError(classify(status, api), nil), resp)
 	if events.CallersFault(e.Code) {
 		if m := outsideMessage(api.Message, secrets...); m != "" {
 			e.Message = m
@@ -25,6 +37,34 @@ func refusal(resp *http.Response, body []byte, secrets []string, now time.Time) 
 		e.RetryAt = retryAt(resp.Header, now)
 	}
 	return e
+}
+
+// statusOf returns the status that the error would have come with, had the server known of it before it began to answer:
+// some say it as a number, the others by the words of OpenAI, of those like it, and of vLLM.
+func statusOf(e apiError) int {
+	if n, err := strconv.Atoi(e.Code); err == nil && n >= 400 && n <= 599 {
+		return n
+	}
+	for _, word := range []string{e.Code, e.Type} {
+		switch word {
+		case "invalid_request_error", "BadRequestError", "context_length_exceeded", "content_filter", "content_policy_violation":
+			return http.StatusBadRequest
+		case "authentication_error", "invalid_api_key":
+			return http.StatusUnauthorized
+		case "permission_error":
+			return http.StatusForbidden
+		case "not_found_error", "NotFoundError", "model_not_found":
+			return http.StatusNotFound
+		case "insufficient_quota", "rate_limit_error", "rate_limit_exceeded", "requests", "tokens":
+			return http.StatusTooManyRequests
+		case "timeout", "timeout_error":
+			return http.StatusGatewayTimeout
+		}
+		if _, known := openAIWords[word]; known {
+			return http.StatusBadRequest
+		}
+	}
+	return http.StatusInternalServerError
 }
 
 // classify is the one place that reads a refusal by OpenAI's protocol: status and error code, to an error code of ours.

@@ -32,6 +32,15 @@ func TestEncodeRequest(t *testing.T) {
 			`{"model_id":"m","prompt":"p","request_id":"r","callback_url":"https://c","priority":"high","metadata":{"a":"b"}}`,
 			`{"model":"real","messages":[{"role":"user","content":"p"}]}`,
 		},
+		"a text completion is of its input": {
+			`{"model_id":"m","operation":"text_completion","input":["a", "b"],"parameters":{"prompt":"x","max_tokens":3,"stream":true}}`,
+			`{"model":"real","prompt":["a", "b"],"max_tokens":3}`,
+		},
+		"embeddings are of their input": {
+			`{"model_id":"m","operation":"embeddings","input":[[1,2],[3]],"parameters":{"input":"x","dimensions":8}}`,
+			`{"model":"real","input":[[1,2],[3]],"dimensions":8}`,
+		},
+		"no input is for the model to refuse":       {`{"model_id":"m","operation":"embeddings"}`, `{"model":"real","input":""}`},
 		"nothing to say is for the model to refuse": {`{"model_id":"m"}`, `{"model":"real","messages":[]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -40,7 +49,12 @@ func TestEncodeRequest(t *testing.T) {
 			if err := json.Unmarshal([]byte(tc.data), &req); err != nil {
 				t.Fatal(err)
 			}
-			got := encodeRequest(Call{Target: &catalog.Target{Model: "real"}, Request: req})
+			op, _ := operationOf(req)
+			p, err := newPayload(t.Context(), Call{Target: &catalog.Target{Model: "real"}, Request: req}, op)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := p.head
 			if string(got) != tc.want {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}

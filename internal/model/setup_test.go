@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"io"
 	"log"
@@ -94,4 +95,10 @@ func bomb(w http.ResponseWriter, _ *http.Request) {
 func proxy(address string) func(*http.Request) (*url.URL, error) {
 	u, err := url.Parse(address)
 	return func(*http.Request) (*url.URL, error) { return u, err }
+}
+
+// asJSON returns a text as JSON.
+func asJSON(s string) string {
+	b, _ := json.Marshal(s) //nolint:errchkjson // a text can always be encoded
+	return string(b)
 }

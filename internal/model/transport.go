@@ -11,18 +11,20 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"syscall"
 	"time"
 
 	"baton.dev/baton/events"
 )
 
-// newTransport returns the one transport that all targets share.
-func newTransport(proxy func(*http.Request) (*url.URL, error)) *http.Transport {
+// newTransport returns a transport that verifies servers by the settings, which it keeps; nil: by those of the system.
+func newTransport(proxy func(*http.Request) (*url.URL, error), settings *tls.Config) *http.Transport {
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}
 	return &http.Transport{
 		Proxy:               proxy,
 		DialContext:         dialer.DialContext,
+		TLSClientConfig:     settings,
 		ForceAttemptHTTP2:   true,
 		TLSHandshakeTimeout: 5 * time.Second,
 		// The default keeps 2 idle connections a host, so that 64 calls at once would dial 62 times per round. Several
@@ -46,6 +48,8 @@ func failure(ctx, call context.Context, late string, err error) error {
 		return ctx.Err()
 	case call.Err() != nil:
 		return NewError(late, nil)
+	case refusesCertificate(err):
+		return NewError(events.CodeUnauthorized, brokenness(err))
 	case isBadEncoding(err):
 		return NewError(events.CodeUnusableOutput, errors.New("the body's compression is corrupt"))
 	default:
@@ -57,6 +61,20 @@ func isBadEncoding(err error) bool {
 	var corrupt flate.CorruptInputError
 	return errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt)
 }
+
+// refusesCertificate reports whether the server does not take our certificate, or the lack of one. The words are those that
+// crypto/tls has for the alerts of RFC 8446, section 6.2; it has no type for them.
+func refusesCertificate(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	if !ok || op.Op != remoteError {
+		return false
+	}
+	words := op.Err.Error()
+	return strings.Contains(words, "certificate") || strings.HasSuffix(words, "access denied")
+}
+
+// remoteError is what crypto/tls calls an alert that the other side sent.
+const remoteError = "remote error"
 
 // brokenness puts a transport's error in words of our own. The transport's words can hold the URL with its query, and the
 // bytes of a malformed response.
@@ -76,6 +94,8 @@ func brokenness(err error) error {
 		return errors.New("the server's certificate is not trusted")
 	case errors.As(err, &errno):
 		return errno
+	case errors.As(err, &op) && op.Op == remoteError:
+		return op.Err // an alert in the words of crypto/tls
 	case errors.As(err, &op) && op.Timeout():
 		return errors.New(op.Op + " timed out")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -26,10 +27,10 @@ func TestTransportSpeaksHTTP2(t *testing.T) {
 		srv.EnableHTTP2 = true
 		srv.StartTLS()
 		t.Cleanup(srv.Close)
-		o := NewOpenAI(OpenAIConfig{})
+		o := NewOpenAI(OpenAIConfig{Credentials: settings{&tls.Config{
+			RootCAs: srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, MinVersion: tls.VersionTLS12,
+		}}})
 		t.Cleanup(o.Close)
-		trusting := srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
-		o.client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: trusting, MinVersion: tls.VersionTLS12}
 		return o, &catalog.Target{Name: "main", URL: srv.URL, Timeout: time.Minute}
 	}
 	t.Run("where the server does", func(t *testing.T) {
@@ -54,3 +55,14 @@ func TestTransportSpeaksHTTP2(t *testing.T) {
 		}
 	})
 }
+
+// settings are credentials of TLS alone.
+type settings struct{ tls *tls.Config }
+
+func (settings) Authorize(context.Context, *catalog.Target, *http.Request, func() (string, error)) ([]string, error) {
+	return nil, nil
+}
+
+func (s settings) TLS(*catalog.Target) (*tls.Config, error) { return s.tls, nil }
+
+func (settings) Refused(*catalog.Target, []string) {}

@@ -16,7 +16,7 @@ func TestEveryWordHasAStatusAndATitleOfItsOwn(t *testing.T) {
 		problem.Malformed, problem.Unauthenticated, problem.Forbidden, problem.NotFound, problem.MethodNotAllowed,
 		problem.Timeout, problem.TooLarge, problem.UnsupportedMediaType, problem.Invalid, problem.IDReused,
 		problem.RateLimited, problem.QueueFull, problem.BudgetSpent, problem.Internal, problem.Unavailable,
-		problem.WouldMissDeadline,
+		problem.WouldMissDeadline, problem.NotAcceptable, problem.TooManyStreams,
 	}
 	titles := map[string]problem.Word{}
 	for _, w := range words {

@@ -12,13 +12,16 @@ const (
 	Forbidden            Word = "forbidden"              // the key may not use what the request names
 	NotFound             Word = "not-found"              // no such path, or no such request of this tenant
 	MethodNotAllowed     Word = "method-not-allowed"     // the path is right, the method is not
+	NotAcceptable        Word = "not-acceptable"         // what the path has, the caller does not take
 	Timeout              Word = "timeout"                // the body did not arrive in the server's time
 	TooLarge             Word = "too-large"              // the body is over the limit
 	UnsupportedMediaType Word = "unsupported-media-type" // the content type or encoding is not taken
+	Conflict             Word = "conflict"               // what is named is not in a state for this
 	Invalid              Word = "invalid"                // well-formed, but not a valid request
 	IDReused             Word = "id-reused"              // the request's id was used with another body
 	RateLimited          Word = "rate-limited"           // too many requests in too short a time
 	QueueFull            Word = "queue-full"             // too many of the tenant's requests have not ended
+	TooManyStreams       Word = "too-many-streams"       // too many streams of the tenant are open
 	BudgetSpent          Word = "budget-spent"           // the tenant may spend no more before its next period
 	Internal             Word = "internal"               // a fault of ours
 	Unavailable          Word = "unavailable"            // cannot be taken now; a later try may do
@@ -37,13 +40,16 @@ var kinds = map[Word]kind{
 	Forbidden:            {http.StatusForbidden, "The key does not allow this"},
 	NotFound:             {http.StatusNotFound, "Not found"},
 	MethodNotAllowed:     {http.StatusMethodNotAllowed, "The method is not allowed here"},
+	NotAcceptable:        {http.StatusNotAcceptable, "This is not had in the form that is asked for"},
 	Timeout:              {http.StatusRequestTimeout, "The request took too long to arrive"},
 	TooLarge:             {http.StatusRequestEntityTooLarge, "The request is too large"},
 	UnsupportedMediaType: {http.StatusUnsupportedMediaType, "The content type is not supported"},
+	Conflict:             {http.StatusConflict, "The state does not allow this"},
 	Invalid:              {http.StatusUnprocessableEntity, "The request is not valid"},
 	IDReused:             {http.StatusUnprocessableEntity, "The request's id was used with another body"},
 	RateLimited:          {http.StatusTooManyRequests, "Too many requests"},
 	QueueFull:            {http.StatusTooManyRequests, "Too many requests are waiting"},
+	TooManyStreams:       {http.StatusTooManyRequests, "Too many streams are open"},
 	BudgetSpent:          {http.StatusTooManyRequests, "The budget is spent"},
 	Internal:             {http.StatusInternalServerError, "Something went wrong on this side"},
 	Unavailable:          {http.StatusServiceUnavailable, "The request cannot be taken now"},

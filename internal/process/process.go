@@ -21,11 +21,9 @@ import (
 	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/chain"
 	"baton.dev/baton/internal/metrics"
-	"baton.dev/baton/internal/model"
+	"baton.dev/baton/internal/natschain"
 	"baton.dev/baton/internal/problem"
 	"baton.dev/baton/internal/redisstate"
-	"baton.dev/baton/internal/results"
-	"baton.dev/baton/internal/results/kvcells"
 	"baton.dev/baton/internal/shared"
 	"baton.dev/baton/internal/webhook"
 )
@@ -84,28 +82,24 @@ func Run(ctx context.Context, function events.Hop, getenv func(string) string, s
 		return err
 	}
 	defer natsbus.Close(nc)
-	bus, err := natsbus.New(ctx, nc, natsbus.Options{Replicas: env.replicas, Together: env.syncAlways})
+	there, err := natschain.New(ctx, nc, natschain.Options{Replicas: env.replicas, Together: env.syncAlways}, logger)
 	if err != nil {
 		return err
 	}
-	cells, err := kvcells.New(ctx, nc, bus.JetStream(), kvcells.Options{Replicas: env.replicas, Together: env.syncAlways})
-	if err != nil {
-		return err
-	}
-
-	counted, kept := metrics.New(), results.New(cells)
+	clients := chain.NewClients(watch.Secret, logger)
+	defer clients.Close()
+	counted := metrics.New()
 	known, err := shared.New(shared.Config{
-		Stores: stores, Catalog: watch.Current, Results: kept, Depths: bus.Depths, OnBreaker: counted.Breaker, Log: logger,
+		Stores: stores, Catalog: watch.Current, Results: there.Results, Depths: there.Bus.Depths, OnBreaker: counted.Breaker, Log: logger,
 	})
 	if err != nil {
 		return err
 	}
 	c := chain.Config{
-		Bus: bus, Results: kept, Catalog: watch.Current, Secrets: watch.Secret, Log: logger, Shared: known,
-		Attempted: counted.Attempted,
-		Models:    model.Clients{catalog.OpenAI: model.NewOpenAI(model.OpenAIConfig{Key: watch.Secret})},
-		Observe:   counted.Observe, Metrics: counted.Handler(), Ready: bus.Ready,
+		Catalog: watch.Current, Secrets: watch.Secret, Log: logger, Shared: known, Models: clients,
+		Attempted: counted.Attempted, Observe: counted.Observe, Metrics: counted.Handler(),
 	}
+	there.Into(&c)
 	defer logger.Info("stopped")
 	context.AfterFunc(ctx, func() { logger.Info("draining") })
 	logger.Info("started", "version", chain.Version(), "listen", env.listen)
@@ -113,10 +107,19 @@ func Run(ctx context.Context, function events.Hop, getenv func(string) string, s
 		c.Drain = ctx
 		var running sync.WaitGroup
 		defer running.Wait()
-		running.Go(func() { known.Run(ctx) })
-		return serve(ctx, env.listen, counted.Instrument(c.Ingest()))
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		running.Go(func() { c.Intake(there.Kinds(watch.Current, watch.Secret, logger)...).Run(ctx) })
+		return runBeside(ctx, env.listen, counted.Instrument(c.Ingest()), func(ctx context.Context) error {
+			return c.Run(ctx, events.Batch)
+		})
 	}
-	return runBeside(ctx, env.listen, operations(counted.Handler(), bus.Ready), func(ctx context.Context) error {
+	if function == events.Infer {
+		asking, stop := context.WithCancel(ctx)
+		defer stop()
+		go clients.Probe(asking, c.Asked, known.Health)
+	}
+	return runBeside(ctx, env.listen, operations(counted.Handler(), there.Bus.Ready), func(ctx context.Context) error {
 		return c.Run(ctx, function)
 	})
 }
@@ -151,7 +154,11 @@ func openStores(url string) (stores shared.Stores, closeStores func(), err error
 func accept(function events.Hop, read func(catalog.Secret) (string, error)) func(*catalog.Catalog) error {
 	switch function {
 	case events.Infer:
-		return func(c *catalog.Catalog) error { return c.CheckTargetKeys(read) }
+		return func(c *catalog.Catalog) error {
+			return c.CheckTargetKeysOf(read, func(t *catalog.Target) bool { return !t.Edge })
+		}
+	case events.Ingest:
+		return func(c *catalog.Catalog) error { return c.CheckIntakeSecrets(read) }
 	case events.Callback:
 		return func(c *catalog.Catalog) error { return c.CheckTenantSecrets(read, webhook.CheckSecret) }
 	default:

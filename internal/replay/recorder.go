@@ -55,7 +55,7 @@ func (r *Recorder) Requests() int { return r.requests }
 
 // line returns what the trace says of the event.
 func (r *Recorder) line(e events.Event) (Line, bool) {
-	if _, ok := e.Type.Takes(); !ok || e.Copy > 0 || e.Dead != nil || e.Shadow {
+	if _, ok := e.Type.Takes(); !ok || e.Copy > 0 || e.Dead != nil || e.Shadow || e.Subscriber > 0 {
 		return Line{}, false
 	}
 	l := Line{

@@ -8,6 +8,8 @@
 //	<message id>.accepted   ingest, before it publishes     tenant, request id, digest of the body
 //	<message id>.begun      infer, before the first call    which run it is; or cancel, instead of it
 //	<message id>.ended      callback, before it delivers    the terminal event's id and the result's bytes
+//
+// Beside them may stand <message id>.forgotten: that the caller wants no more of it.
 package results
 
 import (
@@ -60,6 +62,8 @@ type Acceptance struct {
 	Model      string    `json:"model"`
 	Digest     string    `json:"digest"` // of the body, so that another body under the same id is recognised
 	AcceptedAt time.Time `json:"accepted_at"`
+	// Note is what the interface that took the request in wants to know of it later; it stays small.
+	Note string `json:"note,omitempty"`
 }
 
 // Beginning is the fact that a run began, or that the request was canceled before one did.

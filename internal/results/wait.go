@@ -12,6 +12,16 @@ const recheck = time.Second
 // Wait returns the request's standing when it is terminal, or as it is when ctx is done. Its error is that of [Store.Look],
 // never ctx's.
 func (s *Store) Wait(ctx context.Context, messageID string) (Standing, error) {
+	return s.wait(ctx, messageID, false)
+}
+
+// Expect is Wait for a request that may not have been accepted yet. Its error is [ErrNotFound] if it still is not when ctx is
+// done.
+func (s *Store) Expect(ctx context.Context, messageID string) (Standing, error) {
+	return s.wait(ctx, messageID, true)
+}
+
+func (s *Store) wait(ctx context.Context, messageID string, expected bool) (Standing, error) {
 	// A look must not fail because the wait is over: it has the caller's values, and its own bounds below.
 	look := context.WithoutCancel(ctx)
 	hint, stop, err := s.cells.Watch(look, messageID+".ended")
@@ -21,6 +31,9 @@ func (s *Store) Wait(ctx context.Context, messageID string) (Standing, error) {
 	defer stop()
 	for soon := time.Duration(0); ; {
 		st, err := s.Look(look, messageID)
+		if expected && ctx.Err() == nil && errors.Is(err, ErrNotFound) {
+			err = nil
+		}
 		if err != nil || st.Terminal() {
 			return st, err
 		}

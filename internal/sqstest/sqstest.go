@@ -23,6 +23,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"baton.dev/baton/internal/npmtest"
 )
 
 // Server is where a test's queues are. It is safe for concurrent use.
@@ -46,7 +48,7 @@ func Start(t testing.TB, getenv func(string) string) *Server {
 	if base := getenv("BATON_TEST_SQS_URL"); base != "" {
 		s.useAccount(t, base)
 	} else {
-		dir, err := install(t.Context())
+		dir, err := npmtest.Install(t.Context(), files, "fauxqs", "sqstest")
 		switch {
 		case err == nil:
 		case getenv("BATON_REQUIRE_SQS") == "1":

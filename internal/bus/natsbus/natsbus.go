@@ -88,7 +88,7 @@ func New(ctx context.Context, nc *nats.Conn, o Options) (*Bus, error) {
 		js: js, opts: o, commit: groupcommit.New(js, o.Together),
 		consumers: map[events.Lane]jetstream.Consumer{},
 	}
-	for _, h := range []events.Hop{events.Schedule, events.Infer, events.Callback, events.Dead} {
+	for _, h := range []events.Hop{events.Schedule, events.Infer, events.Callback, events.Batch, events.Dead} {
 		if err := EnsureStream(ctx, js, b.streamConfig(h)); err != nil {
 			return nil, fmt.Errorf("natsbus: %w", err)
 		}

@@ -129,7 +129,7 @@ func deadLetter(m types.Message) hop.DeadLetter {
 		e.Dead = &events.DeadLetter{
 			Reason: events.ReasonCrashLoop, Time: sentAt(m), Detail: "sqsbus: moved by SQS after its queue's maxReceiveCount",
 		}
-		e.Dead.Hop, _ = e.Type.Takes()
+		e.Dead.Hop, _ = e.Takes()
 	case e.Dead == nil:
 		e = events.Event{
 			ID: aws.ToString(m.MessageId), Data: []byte(body),

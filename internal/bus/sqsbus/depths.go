@@ -24,13 +24,14 @@ var counts = []types.QueueAttributeName{
 	types.QueueAttributeNameApproximateNumberOfMessagesDelayed,
 }
 
-// Depths returns how many events of each lane are not settled, for schedule, callback, and infer at the targets: SQS does not
-// say which queues there are. A queue that is not there has none. Lanes without any are left out.
+// Depths returns how many events of each lane are not settled, for schedule, callback, infer at the targets, and the steps of
+// batches: SQS does not say which queues there are. A queue that is not there has none. Lanes without any are left out.
 //
 // The numbers are SQS's own, which are approximate: they may be a minute behind. It costs a request a queue, each of which
-// is paid for: six, and three a target.
+// is paid for: seven, and three a target.
 func (b *Bus) Depths(ctx context.Context, targets []string) (map[events.Lane]int, error) {
-	lanes := make([]events.Lane, 0, (2+len(targets))*len(events.Priorities()))
+	lanes := make([]events.Lane, 0, (2+len(targets))*len(events.Priorities())+1)
+	lanes = append(lanes, events.Lane{Hop: events.Batch, Priority: events.Low}) // steps have no other priority
 	for _, p := range events.Priorities() {
 		lanes = append(lanes, events.Lane{Hop: events.Schedule, Priority: p}, events.Lane{Hop: events.Callback, Priority: p})
 		for _, t := range targets {

@@ -139,58 +139,6 @@ func TestCompletion(t *testing.T) {
 	})
 }
 
-func TestRefusals(t *testing.T) {
-	t.Parallel()
-	const good = `{"model":"m","messages":[{"role":"user","content":"hi"}]}`
-	for name, tc := range map[string]struct {
-		method, path, body string
-		status             int
-		param, code        any
-	}{
-		"what is not JSON":       {"POST", path, `{"model":`, 400, nil, nil},
-		"no body":                {"POST", path, ``, 400, nil, nil},
-		"no model":               {"POST", path, `{"messages":[{"role":"user","content":"hi"}]}`, 400, nil, nil},
-		"no messages":            {"POST", path, `{"model":"m"}`, 400, "messages", "missing_required_parameter"},
-		"null messages":          {"POST", path, `{"model":"m","messages":null}`, 400, "messages", "missing_required_parameter"},
-		"empty messages":         {"POST", path, `{"model":"m","messages":[]}`, 400, "messages", "empty_array"},
-		"messages of text":       {"POST", path, `{"model":"m","messages":"hi"}`, 400, "messages", "invalid_type"},
-		"a message without role": {"POST", path, `{"model":"m","messages":[{"content":"hi"}]}`, 400, "messages[0].role", "missing_required_parameter"},
-		"a role that is none":    {"POST", path, `{"model":"m","messages":[{"role":"king","content":"hi"}]}`, 400, "messages[0].role", "invalid_value"},
-		"no content":             {"POST", path, `{"model":"m","messages":[{"role":"user"}]}`, 400, "messages[0].content", "missing_required_parameter"},
-		"content of a number":    {"POST", path, `{"model":"m","messages":[{"role":"user","content":1}]}`, 400, "messages", "invalid_type"},
-		"a model of a number":    {"POST", path, `{"model":1,"messages":[]}`, 400, "model", "invalid_type"},
-		"a temperature too high": {"POST", path, strings.Replace(good, `{`, `{"temperature":2.5,`, 1), 400, "temperature", "decimal_out_of_range"},
-		"a limit of no tokens":   {"POST", path, strings.Replace(good, `{`, `{"max_tokens":0,`, 1), 400, "max_tokens", "integer_below_min_value"},
-		"a model it has not":     {"POST", path, strings.Replace(good, `"m"`, `"x"`, 1), 404, nil, "model_not_found"},
-		"a wrong method":         {"GET", path, ``, 405, nil, "method_not_supported"},
-		"a wrong method to list": {"POST", "/v1/models", ``, 405, nil, "method_not_supported"},
-		"an unknown path":        {"POST", "/v1/nothing", good, 404, nil, nil},
-		"a body that is too big": {"POST", path, `"` + strings.Repeat("a", 16<<20) + `"`, 413, nil, "request_too_large"},
-	} {
-		t.Run(name+" is refused as OpenAI does", func(t *testing.T) {
-			t.Parallel()
-			w := ask(simulated.New(catalog.Simulate{Tokens: 1}, "m", "n"), tc.method, tc.path, tc.body)
-			var got struct{ Error map[string]any }
-			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
-				t.Fatalf("%v: %s", err, w.Body)
-			}
-			if w.Code != tc.status || got.Error["type"] != "invalid_request_error" || got.Error["message"] == "" ||
-				got.Error["param"] != tc.param || got.Error["code"] != tc.code {
-				t.Errorf("got %d %s", w.Code, w.Body)
-			}
-		})
-	}
-	t.Run("an answer of the assistant that only calls tools is accepted", func(t *testing.T) {
-		t.Parallel()
-		w := ask(simulated.New(catalog.Simulate{Tokens: 1}), "POST", path, `{"model":"m","messages":[
-			{"role":"user","content":[{"type":"text","text":"hi"},{"type":"image_url","image_url":{"url":"data:,"}}]},
-			{"role":"assistant","content":null,"tool_calls":[]},{"role":"tool","content":"1"}]}`)
-		if w.Code != 200 || decode(t, w.Body.String()).Usage.Prompt != 2 {
-			t.Errorf("got %d %s", w.Code, w.Body)
-		}
-	})
-}
-
 func TestErrorRate(t *testing.T) {
 	t.Parallel()
 	const n = 4000
@@ -276,18 +224,22 @@ func FuzzRequest(f *testing.F) {
 		f.Add([]byte(body))
 	}
 	s := simulated.New(catalog.Simulate{Tokens: 3})
+	f.Add([]byte(`{"model":"m","input":[{"role":"user","content":[{"type":"input_image","image_url":"data:;base64,AAAA"}]}],"prompt":[[1]],"stream":true}`))
+	f.Add([]byte(`{"model":"m","messages":[{"role":"user","content":"a"}],"input":"a","prompt":"a","tools":[{"type":"function","name":"f","function":{"name":"f"}}],"text":{"format":{"type":"json_object"}}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, strings.NewReader(string(body))))
-		switch {
-		case w.Code != 200 && (w.Code < 400 || w.Code > 499):
-			t.Errorf("status %d", w.Code)
-		case w.Header().Get("Content-Type") == "text/event-stream":
-			if !strings.HasSuffix(w.Body.String(), "data: [DONE]\n\n") {
-				t.Errorf("the stream ends with %q", w.Body)
+		for _, path := range []string{path, "/v1/completions", "/v1/embeddings", "/v1/responses", "/v1/batches"} {
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, strings.NewReader(string(body))))
+			switch {
+			case w.Code != 200 && (w.Code < 400 || w.Code > 499):
+				t.Errorf("%s: status %d", path, w.Code)
+			case w.Header().Get("Content-Type") == "text/event-stream":
+				if !strings.HasSuffix(w.Body.String(), "\n\n") {
+					t.Errorf("%s: the stream ends with %q", path, w.Body)
+				}
+			case !json.Valid(w.Body.Bytes()):
+				t.Errorf("%s: no JSON: %q", path, w.Body)
 			}
-		case !json.Valid(w.Body.Bytes()):
-			t.Errorf("no JSON: %q", w.Body)
 		}
 	})
 }

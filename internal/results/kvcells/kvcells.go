@@ -46,11 +46,20 @@ func New(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, o Options) 
 	if err := natsbus.EnsureStream(ctx, js, streamConfig(o)); err != nil {
 		return nil, fmt.Errorf("kvcells: %w", err)
 	}
+	return open(ctx, nc, js, o.Together)
+}
+
+// Open returns the cells of a bucket that others have made, and changes nothing of it.
+func Open(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) (*Cells, error) {
+	return open(ctx, nc, js, false)
+}
+
+func open(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, together bool) (*Cells, error) {
 	kv, err := js.KeyValue(ctx, bucket)
 	if err != nil {
 		return nil, fmt.Errorf("kvcells: bucket %s: %w", bucket, err)
 	}
-	return &Cells{nc: nc, kv: kv, commit: groupcommit.New(js, o.Together)}, nil
+	return &Cells{nc: nc, kv: kv, commit: groupcommit.New(js, together)}, nil
 }
 
 // streamConfig returns the stream of a key-value bucket (NATS ADR-8) whose keys have an expiry of their own, and which takes

@@ -1,10 +1,10 @@
-# One key for queues, results and logs, so that one policy says who may read them, and one switch takes that away.
+# One key for queues, objects, results and logs, so that one policy says who may read them, and one switch takes that away.
 
 data "aws_caller_identity" "here" {}
 data "aws_partition" "here" {}
 
 resource "aws_kms_key" "baton" {
-  description         = "Baton: queues, results, logs"
+  description         = "Baton: queues, objects, results, logs"
   enable_key_rotation = true
 
   policy = jsonencode({

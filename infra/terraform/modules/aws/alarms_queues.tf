@@ -8,7 +8,16 @@ locals {
     schedule = 0
     infer    = try(module.catalog.targets[lane.target].timeout, 0)
     callback = 1.1 * module.catalog.longest_retry
+    batch    = 0
+    in       = 0
   }[lane.hop]) }
+
+  late = {
+    schedule = "look for errors and throttles of the function schedule; then whether functions.schedule.concurrency is too low."
+    callback = "look for errors and throttles of the function callback; then whether functions.callback.concurrency is too low."
+    batch    = "look for errors and throttles of the function ingest; a step that does not fit in functions.ingest.timeout never ends."
+    in       = "look in the log of ingest; if nothing is wrong there, the tenant is over its rate, its queue or its budget, and its requests wait for that."
+  }
 
   queue_alarms = merge(
     {
@@ -32,7 +41,7 @@ locals {
     { for name, lane in local.lanes : "oldest-message-${name}" => {
       kind       = "oldest-message", expression = "", per = ""
       says       = "A request has waited in ${var.name}-${name} for more than ${local.oldest[name]} s: work comes in faster than it is done, or is not done at all."
-      first      = lane.hop == "infer" ? "look whether target ${lane.target} answers (errors in the log of infer); then whether its concurrency in baton.yaml is too low." : "look for errors and throttles of the function ${lane.hop}; then whether functions.${lane.hop}.concurrency is too low."
+      first      = lane.hop == "infer" ? "look whether target ${lane.target} answers (errors in the log of infer); then whether its concurrency in baton.yaml is too low." : local.late[lane.hop]
       namespace  = "AWS/SQS", metric = "ApproximateAgeOfOldestMessage", statistic = "Maximum"
       dimensions = { QueueName = "${var.name}-${name}" }, threshold = local.oldest[name], minutes = 3
     } },

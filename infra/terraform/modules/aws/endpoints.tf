@@ -20,6 +20,17 @@ resource "aws_vpc_security_group_ingress_rule" "endpoints" {
   referenced_security_group_id = aws_security_group.function[each.key].id
 }
 
+# To S3 there is another kind, which costs nothing: without it every part and file would pass the NAT gateway twice.
+resource "aws_vpc_endpoint" "s3" {
+  count = local.own_vpc && local.objects ? 1 : 0
+
+  vpc_id            = local.vpc_id
+  service_name      = "com.amazonaws.${local.region}.s3"
+  vpc_endpoint_type = "Gateway"
+  route_table_ids   = [for t in values(aws_route_table.private) : t.id]
+  tags              = { Name = "${var.name}-s3" }
+}
+
 resource "aws_vpc_endpoint" "service" {
   for_each = local.in_vpc ? var.network.endpoints : []
 

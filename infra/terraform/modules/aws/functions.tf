@@ -31,6 +31,7 @@ locals {
       BATON_SQS_URL = "https://sqs.${local.region}.${data.aws_partition.here.dns_suffix}/${local.account}/${var.name}"
       BATON_LOG     = "info"
     },
+    local.objects ? { BATON_OBJECTS = "s3://${local.bucket}${var.objects.prefix == "" ? "" : "/${var.objects.prefix}"}" } : {},
     var.results.mode == "external" ? { BATON_REDIS_URL_ARN = var.results.redis_url_secret_arn } : { BATON_REDIS_URL = local.redis_url },
   )
 }

@@ -1,10 +1,11 @@
 # A role for each function. It may take from its own queues, send to those it emits to, read the secrets that baton.yaml
-# makes it read, and write its own log. A function emits to its own queues too: a retry is a new copy of the event.
+# makes it read, touch the objects it has to do with (objects.tf), and write its own log. A function emits to its own queues
+# too: a retry is a new copy of the event.
 
 locals {
   receive = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
 
-  lane_arns = { for hop in ["schedule", "infer", "callback", "dead"] : hop => concat(
+  lane_arns = { for hop in concat(keys(local.worker), ["dead"]) : hop => concat(
     [for name, lane in local.lanes : local.queue_arns[name] if lane.hop == hop],
     hop == "dead" ? [local.queue_arns["dead"]] : [],
   ) }
@@ -30,6 +31,11 @@ locals {
       Action   = local.receive
       Resource = flatten([for hop in spec.takes : local.lane_arns[hop]])
     }],
+    f == "callback" && length(module.catalog.callback_queues) > 0 ? [{
+      Sid      = "SendToReceivers", Effect = "Allow"
+      Action   = ["sqs:SendMessage"]
+      Resource = [for q in module.catalog.callback_queues : "${local.arn.sqs}:${q}"]
+    }] : [],
     length(spec.secrets) + length(local.results_secret) == 0 ? [] : [{
       Sid      = "ReadSecrets", Effect = "Allow"
       Action   = ["secretsmanager:GetSecretValue"]
@@ -40,6 +46,7 @@ locals {
       Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
       Resource = [var.kms_key_arn]
     }],
+    try(local.object_statements[f], []),
   ) }
 }
 
@@ -64,6 +71,15 @@ resource "aws_iam_role_policy" "function" {
   name   = "work"
   role   = aws_iam_role.function[each.key].name
   policy = jsonencode({ Version = "2012-10-17", Statement = local.statements[each.key] })
+}
+
+# What a target needs that takes the role's own credentials for a key (auth.sigv4 without keys), as Bedrock does.
+resource "aws_iam_role_policy" "infer" {
+  count = var.infer_policy_json == null ? 0 : 1
+
+  name   = "targets"
+  role   = aws_iam_role.function["infer"].name
+  policy = var.infer_policy_json
 }
 
 # Lambda itself makes the network interfaces of a function in a VPC, with the function's role. The two Describe actions

@@ -20,6 +20,19 @@ output "sqs_url" {
   value       = local.environment.BATON_SQS_URL
 }
 
+output "objects" {
+  description = "The bucket of parts, files and batches, and what the keys in it begin with; null without one."
+  value       = local.objects ? { bucket = local.own_objects ? aws_s3_bucket.objects[0].bucket : local.bucket, prefix = local.key_prefix } : null
+}
+
+output "intakes" {
+  description = "For each tenant whose requests are taken from a queue, the queue's URL and ARN: for whoever sends there."
+  value = { for tenant in keys(module.catalog.intakes) : tenant => {
+    url = "${local.environment.BATON_SQS_URL}-in-${tenant}"
+    arn = local.queue_arns["in-${tenant}"]
+  } }
+}
+
 output "functions" {
   description = "Each function: its name, the alias that runs, the newest version, the version that the alias was at when this was last applied or refreshed, and its log group."
   value = { for f in keys(local.functions) : f => {

@@ -5,11 +5,13 @@ locals {
     for name, t in module.catalog.targets : "${name} (${t.timeout} s)" if t.timeout + 15 > var.functions.infer.timeout
   ]
   slowest  = max([for t in module.catalog.targets : t.timeout]...)
+  edges    = [for name, t in module.catalog.targets : name if t.edge]
   unserved = [for name, t in module.catalog.targets : name if t.api == "simulated"]
   files    = concat(module.catalog.secret_files.infer, module.catalog.secret_files.callback)
   named    = toset(concat(module.catalog.secrets.infer, module.catalog.secrets.callback))
   unknown  = setsubtract(local.named, keys(var.secrets))
   unused   = setsubtract(keys(var.secrets), local.named)
+  strange  = setsubtract(keys(var.intake_senders), keys(module.catalog.intakes))
   long     = [for lane in keys(local.lanes) : lane if length("${var.name}-${lane}") > 80]
   narrow   = [for name, t in module.catalog.targets : "${name} (${t.concurrency})" if t.concurrency < 6 && t.api != ""]
   missing  = [for f in keys(local.functions) : "${f}.zip" if !fileexists("${var.packages}/${f}.zip")]
@@ -31,6 +33,14 @@ resource "terraform_data" "preflight" {
     precondition {
       condition     = length(local.unserved) == 0
       error_message = "Simulated targets run on a developer's machine only: ${join(", ", local.unserved)}. Run \"baton model\" on a server of yours and name it as a target with api: openai."
+    }
+    precondition {
+      condition     = length(local.edges) == 0
+      error_message = "Targets with edge: true are called by \"baton edge\", over NATS, which there is none of on AWS: ${join(", ", local.edges)}. Name them in the baton.yaml of a chain on NATS, and give this one a file of its own."
+    }
+    precondition {
+      condition     = length(local.strange) == 0
+      error_message = "intake_senders names ${join(", ", local.strange)}, and baton.yaml takes no requests of theirs from a queue: say intake: {sqs: true} there, or take the name out."
     }
     precondition {
       condition     = length(local.files) == 0
@@ -64,6 +74,17 @@ check "targets_are_wide_enough_for_their_three_queues" {
   assert {
     condition     = length(local.narrow) == 0
     error_message = "SQS starts no fewer than two invocations a queue, and a target has three queues: of ${join(", ", local.narrow)} up to 6 run at once, and those above its concurrency wait for a place and are billed; while Valkey is away, they call."
+  }
+}
+
+check "every_way_in_and_out_is_there" {
+  assert {
+    condition     = length(module.catalog.needs_nats) == 0
+    error_message = "There is no NATS on AWS: nothing is taken from the subjects of ${join(", ", module.catalog.needs_nats)}, and a result that is to go to one (nats://) becomes a dead letter. Use intake: {sqs: true} and sqs:// here."
+  }
+  assert {
+    condition     = length(module.catalog.needs_kafka) == 0
+    error_message = "Nothing is taken from topics of Kafka on AWS, as ${join(", ", module.catalog.needs_kafka)} would have it: let an event source mapping or a connector of yours forward them to the tenant's queue (intake: {sqs: true})."
   }
 }
 

@@ -10,6 +10,10 @@ locals {
   # How often a message is received before SQS itself sets it aside. The functions give up at 50 (internal/awslambda)
   # and write a dead letter that says why, which must come first: this catches what even that cannot.
   max_receive_count = 60
+
+  # At a tenant's own door a message is received each time it is tried, as often as its tenant's rate makes it wait: so only
+  # what is still there after the most receives that SQS counts is set aside, which takes the better part of a day.
+  intake_receive_count = 1000
 }
 
 resource "aws_sqs_queue" "dead" {
@@ -29,12 +33,12 @@ resource "aws_sqs_queue" "lane" {
   name                       = "${var.name}-${each.key}"
   message_retention_seconds  = var.retention.messages * local.day
   max_message_size           = 1048576
-  visibility_timeout_seconds = local.visibility[each.value.hop]
+  visibility_timeout_seconds = local.visibility[local.worker[each.value.hop]]
   receive_wait_time_seconds  = 20
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = local.queue_arns["dead"]
-    maxReceiveCount     = local.max_receive_count
+    maxReceiveCount     = each.value.hop == "in" ? local.intake_receive_count : local.max_receive_count
   })
 
   sqs_managed_sse_enabled = var.kms_key_arn == null ? true : null

@@ -37,9 +37,9 @@ variable "secrets" {
 }
 
 variable "functions" {
-  description = "Per function: memory in MiB (CPU comes with it), timeout in seconds, and for schedule and callback how many invocations of one priority may run at once (infer takes that from the targets' concurrency)."
+  description = "Per function: memory in MiB (CPU comes with it), timeout in seconds (an answer of ingest takes 28 at most, whatever it is: the rest is for the steps of batches), and for schedule and callback how many invocations of one priority may run at once (infer takes that from the targets' concurrency)."
   type = object({
-    ingest   = optional(object({ memory = optional(number, 256), timeout = optional(number, 29), reserved = optional(number) }), {})
+    ingest   = optional(object({ memory = optional(number, 256), timeout = optional(number, 120), reserved = optional(number) }), {})
     schedule = optional(object({ memory = optional(number, 256), timeout = optional(number, 60), concurrency = optional(number, 20) }), {})
     infer    = optional(object({ memory = optional(number, 128), timeout = optional(number, 120) }), {})
     callback = optional(object({ memory = optional(number, 256), timeout = optional(number, 60), concurrency = optional(number, 50) }), {})
@@ -51,11 +51,7 @@ variable "functions" {
     error_message = "functions: memory is in MiB and must be from 128 to 10240."
   }
   validation {
-    condition     = var.functions.ingest.timeout >= 5 && var.functions.ingest.timeout <= 29
-    error_message = "functions.ingest.timeout is ${var.functions.ingest.timeout}: use 5 to 29 seconds. API Gateway waits no longer for an answer."
-  }
-  validation {
-    condition     = alltrue([for f in [var.functions.schedule, var.functions.infer, var.functions.callback] : f.timeout >= 10 && f.timeout <= 900])
+    condition     = alltrue([for f in values(var.functions) : f.timeout >= 10 && f.timeout <= 900])
     error_message = "functions: a timeout must be from 10 to 900 seconds; Lambda ends every invocation after 900."
   }
   validation {
@@ -149,6 +145,61 @@ variable "results" {
   }
 }
 
+variable "objects" {
+  description = <<-EOT
+    Where parts of requests that are too large for a queue are kept, files that callers upload, and batches: a bucket that is made, or one of
+    yours, with the prefix of the keys (no slash at its end). Of yours, set the same rules: see the README. kms_key_arn: the key that your
+    bucket encrypts with, if it is another than kms_key_arn of the module. enabled = false: what is too large is refused, and there are no files and
+    no batches.
+  EOT
+  type = object({
+    enabled     = optional(bool, true)
+    bucket      = optional(string)
+    prefix      = optional(string, "")
+    kms_key_arn = optional(string)
+  })
+  default = {}
+
+  validation {
+    condition     = var.objects.bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.objects.bucket))
+    error_message = "objects.bucket must be the name of a bucket, without s3:// or anything behind it."
+  }
+  validation {
+    condition     = can(regex("^([A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*)?$", var.objects.prefix))
+    error_message = "objects.prefix is \"${var.objects.prefix}\": use letters, digits, _, . and -, with slashes between words and none at the ends."
+  }
+  validation {
+    condition     = var.objects.kms_key_arn == null || var.objects.bucket != null
+    error_message = "objects.kms_key_arn goes with objects.bucket: the bucket that is made encrypts with the module's kms_key_arn."
+  }
+}
+
+variable "intake_senders" {
+  description = "For tenants with intake: {sqs: true} in baton.yaml, who of other accounts may send to the tenant's queue: ARNs of roles, users or accounts. With a kms_key_arn its policy must let them kms:GenerateDataKey and kms:Decrypt, too. Who is in this account needs no entry, but sqs:SendMessage on the queue by IAM."
+  type        = map(set(string))
+  default     = {}
+
+  validation {
+    condition     = alltrue(flatten([for senders in values(var.intake_senders) : [for arn in senders : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(root|role/.+|user/.+)$", arn))]]))
+    error_message = "intake_senders must list ARNs of roles, users or accounts (arn:aws:iam::ACCOUNT:root), and no wildcard: whoever may send there is the tenant."
+  }
+  validation {
+    condition     = alltrue([for senders in values(var.intake_senders) : length(senders) > 0])
+    error_message = "intake_senders has a tenant without senders: leave it out."
+  }
+}
+
+variable "infer_policy_json" {
+  description = "An IAM policy for infer beside its own, as JSON: for targets that take the role's credentials for a key (auth.sigv4 without access_key), such as bedrock:InvokeModel on the models they call."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.infer_policy_json == null || can(jsondecode(var.infer_policy_json).Statement)
+    error_message = "infer_policy_json must be a policy document as JSON, with Statement: jsonencode one, or take the json of an aws_iam_policy_document."
+  }
+}
+
 variable "network" {
   description = <<-EOT
     The network of the functions and Valkey. Give vpc_id and subnet_ids (private, in two zones or more, with a way to the internet) to
@@ -184,7 +235,7 @@ variable "network" {
 }
 
 variable "kms_key_arn" {
-  description = "A KMS key of yours for queues, results, logs and the alarm topic; null for encryption with keys that AWS holds. Its policy must allow the account to use it by IAM and CloudWatch Logs to use it (see examples/production/key.tf), and with alarms.emails CloudWatch too."
+  description = "A KMS key of yours for queues, objects, results, logs and the alarm topic; null for encryption with keys that AWS holds. Its policy must allow the account to use it by IAM and CloudWatch Logs to use it (see examples/production/key.tf), and with alarms.emails CloudWatch too."
   type        = string
   default     = null
 

@@ -26,14 +26,14 @@ locals {
         api         = try(tostring(t.api), "")
         concurrency = try(tonumber(t.concurrency), 64)
         timeout     = try(tostring(t.timeout), "60s")
-        key         = try(tostring(t.key), "")
+        edge        = try(tobool(t.edge), false)
       }
     ]
   ])
 
   retired = [
     for name in setsubtract(var.retired_targets, local.listed[*].name) :
-    { name = name, model = "", api = "", concurrency = 2, timeout = "60s", key = "" }
+    { name = name, model = "", api = "", concurrency = 2, timeout = "60s", edge = false }
   ]
 
   # A name that is given twice is refused by the output's precondition; here, the first of them stands.
@@ -61,10 +61,22 @@ locals {
     for part in regexall("([0-9]+\\.?[0-9]*)(ns|us|µs|ms|s|m|h)", d) : tonumber(part[0]) * local.units[part[1]]
   ])) }
 
-  budgets = sort([for name, tenant in try(local.file.tenants, {}) : name if try(tenant.budget, null) != null])
+  tenants = try({ for name, tenant in local.file.tenants : name => tenant }, {})
+  budgets = sort([for name, tenant in local.tenants : name if try(tenant.budget, null) != null])
+
+  callback_queues = flatten([for tenant in values(local.tenants) : [for q in try(tenant.callback_queues, []) : tostring(q)]])
 
   references = {
-    infer    = distinct([for t in local.listed : t.key if t.key != ""])
-    callback = distinct(flatten([for tenant in values(try(local.file.tenants, {})) : [for s in try(tenant.secrets, []) : tostring(s)]]))
+    infer = distinct(flatten([
+      for model in local.file.models : [
+        for t in try(model.targets, []) : [
+          for s in [
+            try(t.key, null), try(t.auth.oauth2.client_secret, null), try(t.auth.sigv4.access_key, null),
+            try(t.auth.sigv4.secret_key, null), try(t.tls.ca, null), try(t.tls.cert, null), try(t.tls.key, null),
+          ] : tostring(s) if s != null
+        ]
+      ]
+    ]))
+    callback = distinct(flatten([for tenant in values(local.tenants) : [for s in try(tenant.secrets, []) : tostring(s)]]))
   }
 }

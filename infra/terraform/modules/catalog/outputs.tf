@@ -17,8 +17,30 @@ output "lanes" {
 }
 
 output "targets" {
-  description = "Every target by its name: model, api, concurrency (calls at once, from all processes together), timeout (of one call, in seconds)."
-  value       = { for name, t in local.targets : name => { model = t.model, api = t.api, concurrency = t.concurrency, timeout = t.timeout } }
+  description = "Every target by its name: model, api, concurrency (calls at once, from all processes together), timeout (of one call, in seconds), edge (it is called by \"baton edge\" in another place)."
+  value       = { for name, t in local.targets : name => { model = t.model, api = t.api, concurrency = t.concurrency, timeout = t.timeout, edge = t.edge } }
+}
+
+output "intakes" {
+  description = "The tenants whose requests are taken from a queue of SQS too, each with the priority that its requests have unless they say another."
+  value       = { for name, tenant in local.tenants : name => try(tostring(tenant.priority), "normal") if try(tobool(tenant.intake.sqs), false) }
+}
+
+output "callback_queues" {
+  description = "The names of the SQS queues that tenants' results may go to: those in sqs://NAME."
+  value       = sort(distinct([for q in local.callback_queues : trimprefix(q, "sqs://") if startswith(q, "sqs://")]))
+}
+
+output "needs_nats" {
+  description = "The tenants that have a way in or out which is NATS's."
+  value = sort([for name, tenant in local.tenants : name
+    if try(tobool(tenant.intake.nats), false) || anytrue([for q in try(tenant.callback_queues, []) : startswith(tostring(q), "nats://")])
+  ])
+}
+
+output "needs_kafka" {
+  description = "The tenants whose requests are taken from topics of Kafka."
+  value       = sort([for name, tenant in local.tenants : name if length(try(tenant.intake.kafka, [])) > 0])
 }
 
 output "budgets" {

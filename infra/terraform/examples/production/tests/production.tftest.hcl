@@ -23,11 +23,11 @@ variables {
   }
 }
 
-run "three_targets_of_two_models_make_sixteen_queues" {
+run "three_targets_of_two_models_make_seventeen_queues" {
   command = plan
 
   assert {
-    condition     = length(output.queues) == 3 + 3 + 3 * 3 + 1 && output.endpoint == "https://baton.example.com"
+    condition     = length(output.queues) == 3 + 3 + 3 * 3 + 1 + 1 && output.endpoint == "https://baton.example.com"
     error_message = jsonencode(output.queues)
   }
 }

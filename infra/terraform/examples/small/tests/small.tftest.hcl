@@ -18,7 +18,7 @@ run "a_queue_for_each_lane_and_one_for_dead_letters" {
   command = plan
 
   assert {
-    condition     = length(output.queues) == 10 && output.queues["infer-high-openai"] == "baton-infer-high-openai" && output.queues["dead"] == "baton-dead"
+    condition     = length(output.queues) == 11 && output.queues["infer-high-openai"] == "baton-infer-high-openai" && output.queues["dead"] == "baton-dead"
     error_message = jsonencode(output.queues)
   }
   assert {

@@ -48,7 +48,7 @@ run "retries_are_not_taken_for_an_endless_loop" {
   command = plan
 
   assert {
-    condition     = { for f, r in aws_lambda_function_recursion_config.function : f => r.recursive_loop } == { schedule = "Allow", infer = "Allow", callback = "Allow" }
+    condition     = { for f, r in aws_lambda_function_recursion_config.function : f => r.recursive_loop } == { ingest = "Allow", schedule = "Allow", infer = "Allow", callback = "Allow" }
     error_message = "Lambda would stop a request that is tried often."
   }
 }

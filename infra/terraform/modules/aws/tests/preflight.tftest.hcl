@@ -83,6 +83,54 @@ run "a_simulated_target_is_refused" {
   expect_failures = [terraform_data.preflight]
 }
 
+run "a_target_at_the_edge_is_refused" {
+  command = plan
+  variables {
+    config  = "tests/configs/edge.yaml"
+    secrets = {}
+  }
+  expect_failures = [terraform_data.preflight]
+}
+
+run "ways_in_and_out_over_nats_and_kafka_are_warned_of" {
+  command = plan
+  variables { config = "tests/configs/elsewhere.yaml" }
+  expect_failures = [check.every_way_in_and_out_is_there]
+}
+
+run "senders_to_a_queue_that_there_is_not_are_refused" {
+  command = plan
+  variables { intake_senders = { search = ["arn:aws:iam::210987654321:root"] } }
+  expect_failures = [terraform_data.preflight]
+}
+
+run "anybody_as_a_sender_is_refused" {
+  command = plan
+  variables {
+    config         = "tests/configs/doors.yaml"
+    intake_senders = { search = ["*"] }
+  }
+  expect_failures = [var.intake_senders]
+}
+
+run "a_bucket_that_is_a_url_is_refused" {
+  command = plan
+  variables { objects = { bucket = "s3://mine" } }
+  expect_failures = [var.objects]
+}
+
+run "a_prefix_with_a_slash_at_its_end_is_refused" {
+  command = plan
+  variables { objects = { prefix = "baton/" } }
+  expect_failures = [var.objects]
+}
+
+run "a_policy_that_is_none_is_refused" {
+  command = plan
+  variables { infer_policy_json = "bedrock:InvokeModel" }
+  expect_failures = [var.infer_policy_json]
+}
+
 run "a_secret_in_a_file_is_refused" {
   command = plan
   variables {
@@ -156,9 +204,9 @@ run "a_name_that_queues_cannot_have_is_refused" {
   expect_failures = [var.name]
 }
 
-run "a_timeout_over_that_of_the_api_is_refused" {
+run "a_timeout_over_that_of_lambda_is_refused" {
   command = plan
-  variables { functions = { ingest = { timeout = 60 } } }
+  variables { functions = { ingest = { timeout = 901 } } }
   expect_failures = [var.functions]
 }
 

@@ -21,7 +21,7 @@ run "one_model" {
     condition = sort([for q in aws_sqs_queue.lane : q.name]) == sort([
       "baton-schedule-high", "baton-schedule-normal", "baton-schedule-low",
       "baton-infer-high-main", "baton-infer-normal-main", "baton-infer-low-main",
-      "baton-callback-high", "baton-callback-normal", "baton-callback-low",
+      "baton-callback-high", "baton-callback-normal", "baton-callback-low", "baton-batch-low",
     ])
     error_message = "Queues: ${join(" ", [for q in aws_sqs_queue.lane : q.name])}"
   }
@@ -49,6 +49,55 @@ run "a_new_model_adds_exactly_its_queues_and_mappings" {
   }
 }
 
+run "a_tenants_own_door_is_a_queue_with_its_mapping_to_ingest" {
+  command = plan
+  variables { config = "tests/configs/doors.yaml" }
+
+  assert {
+    condition     = setsubtract(keys(aws_sqs_queue.lane), keys(run.one_model.queues)) == toset(["in-search"]) && aws_sqs_queue.lane["in-search"].name == "baton-in-search"
+    error_message = jsonencode(keys(aws_sqs_queue.lane))
+  }
+  assert {
+    condition     = local.mappings["in-search"] == { hop = "in", batch = 10, maximum = 10 } && jsondecode(aws_sqs_queue.lane["in-search"].redrive_policy).maxReceiveCount == 1000
+    error_message = "A message that waits for its tenant's rate would be set aside, or too many come at once."
+  }
+  assert {
+    condition     = output.intakes == { search = { url = "https://sqs.eu-central-1.amazonaws.com/123456789012/baton-in-search", arn = "arn:aws:sqs:eu-central-1:123456789012:baton-in-search" } }
+    error_message = jsonencode(output.intakes)
+  }
+  assert {
+    condition     = length(aws_sqs_queue_policy.intake) == 0
+    error_message = "Others than the account's own may send there."
+  }
+}
+
+run "who_may_send_there_from_another_account_is_named" {
+  command = plan
+  variables {
+    config         = "tests/configs/doors.yaml"
+    intake_senders = { search = ["arn:aws:iam::210987654321:role/search"] }
+  }
+
+  assert {
+    condition = jsondecode(aws_sqs_queue_policy.intake["in-search"].policy).Statement[0] == {
+      Sid       = "Senders", Effect = "Allow", Action = ["sqs:SendMessage"]
+      Principal = { AWS = ["arn:aws:iam::210987654321:role/search"] }
+      Resource  = ["arn:aws:sqs:eu-central-1:123456789012:baton-in-search"]
+      Condition = { Bool = { "aws:SecureTransport" = "true" } }
+    }
+    error_message = aws_sqs_queue_policy.intake["in-search"].policy
+  }
+}
+
+run "the_steps_of_batches_are_taken_one_at_a_time_by_few" {
+  command = plan
+
+  assert {
+    condition     = local.mappings["batch-low"] == { hop = "batch", batch = 1, maximum = 4 }
+    error_message = jsonencode(local.mappings["batch-low"])
+  }
+}
+
 run "every_queue_has_the_dead_letter_queue_and_at_least_five_receives_before_it" {
   command = plan
   variables { config = "tests/configs/two.yaml" }
@@ -69,7 +118,7 @@ run "a_message_stays_hidden_for_six_times_its_functions_timeout" {
   }
 
   assert {
-    condition     = alltrue([for k, q in aws_sqs_queue.lane : q.visibility_timeout_seconds >= 6 * aws_lambda_function.function[split("-", k)[0]].timeout])
+    condition     = alltrue([for k, q in aws_sqs_queue.lane : q.visibility_timeout_seconds >= 6 * aws_lambda_function.function[local.worker[split("-", k)[0]]].timeout])
     error_message = jsonencode({ for k, q in aws_sqs_queue.lane : k => q.visibility_timeout_seconds })
   }
   assert {

@@ -54,7 +54,7 @@ run "each_function_touches_only_its_own_queues" {
     condition = { for f, p in aws_iam_role_policy.function : f => sort(distinct(flatten([
       for s in jsondecode(p.policy).Statement : [for r in s.Resource : split("-", trimprefix(r, "arn:aws:sqs:eu-central-1:123456789012:baton-"))[0]] if s.Sid == "SendToOutputs"
       ]))) } == {
-      ingest   = tolist(["schedule"])
+      ingest   = tolist(["batch", "dead", "schedule"])
       schedule = tolist(["callback", "dead", "infer", "schedule"])
       infer    = tolist(["callback", "dead", "infer", "schedule"])
       callback = tolist(["callback", "dead"])
@@ -64,7 +64,7 @@ run "each_function_touches_only_its_own_queues" {
   assert {
     condition = jsonencode({ for f, p in aws_iam_role_policy.function : f => distinct(flatten([
       for s in jsondecode(p.policy).Statement : [for r in s.Resource : split("-", trimprefix(r, "arn:aws:sqs:eu-central-1:123456789012:baton-"))[0]] if s.Sid == "TakeFromInputs"
-    ])) }) == jsonencode({ ingest = [], schedule = ["schedule"], infer = ["infer"], callback = ["callback"] })
+    ])) }) == jsonencode({ ingest = ["batch"], schedule = ["schedule"], infer = ["infer"], callback = ["callback"] })
     error_message = "Functions take from elsewhere than their inputs."
   }
   assert {
@@ -76,6 +76,70 @@ run "each_function_touches_only_its_own_queues" {
   assert {
     condition     = toset(flatten([for p in aws_iam_role_policy.function : [for s in jsondecode(p.policy).Statement : s.Resource if s.Sid == "TakeFromInputs"]])) == toset([for k, arn in local.queue_arns : arn if k != "dead"])
     error_message = "Some queue has no function that may take from it."
+  }
+}
+
+run "ingest_takes_from_tenants_own_doors_and_callback_sends_to_the_queues_that_are_named" {
+  command = plan
+  variables { config = "tests/configs/doors.yaml" }
+
+  assert {
+    condition     = flatten([for s in jsondecode(aws_iam_role_policy.function["ingest"].policy).Statement : s.Resource if s.Sid == "TakeFromInputs"]) == [for q in ["batch-low", "in-search"] : "arn:aws:sqs:eu-central-1:123456789012:baton-${q}"]
+    error_message = aws_iam_role_policy.function["ingest"].policy
+  }
+  assert {
+    condition = { for f, p in aws_iam_role_policy.function : f => flatten([for s in jsondecode(p.policy).Statement : s.Resource if s.Sid == "SendToReceivers"]) } == {
+      ingest = [], schedule = [], infer = [], callback = [for q in ["ordered.fifo", "search-results"] : "arn:aws:sqs:eu-central-1:123456789012:${q}"]
+    }
+    error_message = aws_iam_role_policy.function["callback"].policy
+  }
+}
+
+run "without_objects_and_doors_ingest_takes_from_no_queue" {
+  command = plan
+  variables { objects = { enabled = false } }
+
+  assert {
+    condition     = length([for s in jsondecode(aws_iam_role_policy.function["ingest"].policy).Statement : s if s.Sid == "TakeFromInputs"]) == 0
+    error_message = aws_iam_role_policy.function["ingest"].policy
+  }
+  assert {
+    condition     = alltrue([for r in flatten([for s in jsondecode(aws_iam_role_policy.function["ingest"].policy).Statement : s.Resource if s.Sid == "SendToOutputs"]) : strcontains(r, ":baton-schedule-")])
+    error_message = aws_iam_role_policy.function["ingest"].policy
+  }
+  assert {
+    condition     = length(flatten([for p in aws_iam_role_policy.function : [for s in jsondecode(p.policy).Statement : s if anytrue([for a in s.Action : startswith(a, "s3:")])]])) == 0
+    error_message = "A function may touch objects that there are not."
+  }
+}
+
+run "each_function_touches_only_the_objects_it_has_to_do_with" {
+  command = plan
+
+  assert {
+    condition = jsonencode({ for f, p in aws_iam_role_policy.function : f => {
+      for s in jsondecode(p.policy).Statement : s.Action[0] => [for r in s.Resource : trimprefix(r, "arn:aws:s3:::baton-objects-123456789012-eu-central-1")] if startswith(s.Action[0], "s3:")
+      } }) == jsonencode({
+      callback = { "s3:DeleteObject" = ["/parts/*"] }
+      infer    = { "s3:GetObject" = ["/files/*", "/parts/*"], "s3:ListBucket" = [""] }
+      ingest = merge({ for a in ["DeleteObject", "GetObject", "PutObject"] : "s3:${a}" => [for k in ["batches", "files", "incoming", "parts", "uploads"] : "/${k}/*"] }, {
+        "s3:AbortMultipartUpload" = ["/incoming/*"], "s3:ListBucket" = [""]
+      })
+      schedule = { "s3:GetObject" = ["/parts/*"], "s3:ListBucket" = [""] }
+    })
+    error_message = jsonencode({ for f, p in aws_iam_role_policy.function : f => [for s in jsondecode(p.policy).Statement : s if startswith(s.Action[0], "s3:")] })
+  }
+}
+
+run "infer_may_do_what_its_targets_need_beside" {
+  command = plan
+  variables {
+    infer_policy_json = "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":[\"bedrock:InvokeModel\"],\"Resource\":[\"arn:aws:bedrock:us-west-2::foundation-model/openai.gpt-oss-120b-1:0\"]}]}"
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.infer[0].policy).Statement[0].Action == ["bedrock:InvokeModel"]
+    error_message = "The policy is another."
   }
 }
 

@@ -73,6 +73,21 @@ run "each_function_is_told_only_the_secrets_that_it_reads" {
   }
 }
 
+run "infer_is_told_all_that_targets_are_called_with" {
+  command = plan
+
+  variables {
+    config = "tests/credentials.yaml"
+  }
+
+  assert {
+    condition = jsonencode(output.secrets) == jsonencode({
+      infer = ["ACCESS", "CA", "CERT", "CERT_KEY", "CLIENT", "KEY", "SECRET"], callback = []
+    })
+    error_message = jsonencode(output.secrets)
+  }
+}
+
 run "a_group_has_no_lanes_and_canaries_and_shadows_have_theirs" {
   command = plan
   variables { config = "tests/policies.yaml" }
@@ -111,6 +126,37 @@ run "and_there_may_be_none" {
   assert {
     condition     = length(output.budgets) == 0
     error_message = jsonencode(output.budgets)
+  }
+}
+
+run "the_doors_beside_http_are_known" {
+  command = plan
+  variables { config = "tests/doors.yaml" }
+
+  assert {
+    condition     = output.intakes == { queue = "high", both = "normal" }
+    error_message = jsonencode(output.intakes)
+  }
+  assert {
+    condition     = output.callback_queues == tolist(["ordered.fifo", "results"])
+    error_message = jsonencode(output.callback_queues)
+  }
+  assert {
+    condition     = output.needs_nats == tolist(["both", "subject"]) && output.needs_kafka == tolist(["topic"])
+    error_message = jsonencode([output.needs_nats, output.needs_kafka])
+  }
+  assert {
+    condition     = { for name, t in output.targets : name => t.edge } == { main = false, shop = true }
+    error_message = jsonencode(output.targets)
+  }
+}
+
+run "and_a_file_without_any_has_none" {
+  command = plan
+
+  assert {
+    condition     = length(output.intakes) + length(output.callback_queues) + length(output.needs_nats) + length(output.needs_kafka) == 0
+    error_message = jsonencode([output.intakes, output.callback_queues])
   }
 }
 

@@ -1,0 +1,177 @@
+// Package batches takes in batches of requests, as OpenAI's API has them: a file of lines, each a request, that is worked off
+// at low priority within a day, and whose answers come in a file.
+//
+// A batch is worked off in steps, by a function of its own ([Server.Step]): each takes an event, does a bounded piece of work, and
+// emits the event of the next step, at once or for later. What there is to know stands in the object store, so that a step can
+// be made by any process, and made again:
+//
+//	batches/<tenant>/<id>/batch     the batch as its caller sees it, and how far it is
+//	batches/<tenant>/<id>/cancel    is there if it is to be canceled
+//	batches/<tenant>/<id>/in/<k>    its lines in chunks, from the first step on
+//	batches/<tenant>/<id>/out/<k>   the answers to a chunk that are answers, and
+//	batches/<tenant>/<id>/err/<k>   those that are errors
+//
+// The steps, and what a crash in each means:
+//
+//	(1) split    checks the file, and writes it in chunks. Repeated, it writes the same again.
+//	(2) submit   hands the next chunk in, a line at a time, through the door that all requests come by; each line has a
+//	             request_id made of batch and line, so one that was handed in before is known. Some chunks are under way at once.
+//	(3) collect  when all of the oldest chunk has ended, writes its answers. Repeated, it writes the same.
+//	(4) finish   puts the answers together in files of the tenant's, whose ids are made of the batch's, and says so in the
+//	             batch. Then it removes the rest. A crash before leaves it to be repeated, one after leaves chunks to expire.
+//
+// A step writes how far the batch is before it emits the next; a step that is repeated because the second was cut finds that
+// it was done, and goes on from there.
+package batches
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"baton.dev/baton/internal/objects"
+)
+
+// Batch is a batch as OpenAI's API shows it.
+type Batch struct {
+	ID               string            `json:"id"`
+	Object           string            `json:"object"`
+	Endpoint         string            `json:"endpoint"`
+	Errors           *FileErrors       `json:"errors"`
+	InputFileID      string            `json:"input_file_id"`
+	CompletionWindow string            `json:"completion_window"`
+	Status           Status            `json:"status"`
+	OutputFileID     *string           `json:"output_file_id"`
+	ErrorFileID      *string           `json:"error_file_id"`
+	CreatedAt        int64             `json:"created_at"`
+	InProgressAt     *int64            `json:"in_progress_at"`
+	ExpiresAt        int64             `json:"expires_at"`
+	FinalizingAt     *int64            `json:"finalizing_at"`
+	CompletedAt      *int64            `json:"completed_at"`
+	FailedAt         *int64            `json:"failed_at"`
+	ExpiredAt        *int64            `json:"expired_at"`
+	CancellingAt     *int64            `json:"cancelling_at"`
+	CancelledAt      *int64            `json:"cancelled_at"`
+	Counts           Counts            `json:"request_counts"`
+	Metadata         map[string]string `json:"metadata"`
+}
+
+// Status is where a batch stands.
+type Status string
+
+// The statuses, in the words of OpenAI's API.
+const (
+	Validating Status = "validating"
+	InProgress Status = "in_progress"
+	Finalizing Status = "finalizing"
+	Completed  Status = "completed"
+	Failed     Status = "failed"
+	Expired    Status = "expired"
+	Cancelling Status = "cancelling"
+	Cancelled  Status = "cancelled"
+)
+
+// over reports whether nothing more happens to the batch.
+func (s Status) over() bool {
+	return s == Completed || s == Failed || s == Expired || s == Cancelled
+}
+
+// Counts is how many of a batch's requests there are, and how they ended.
+type Counts struct {
+	Total     int `json:"total"`
+	Completed int `json:"completed"`
+	Failed    int `json:"failed"`
+}
+
+// FileErrors says what is wrong with an input file.
+type FileErrors struct {
+	Object string      `json:"object"`
+	Data   []FileError `json:"data"`
+}
+
+// FileError is what is wrong with a line, from 1; a nil Line is all of the file.
+type FileError struct {
+	Code    string  `json:"code"`
+	Message string  `json:"message"`
+	Param   *string `json:"param"`
+	Line    *int    `json:"line"`
+}
+
+// record is a batch and how far it is, as it is kept.
+type record struct {
+	Batch  Batch  `json:"batch"`
+	Tenant string `json:"tenant"`
+
+	Step      int   `json:"step"`      // the steps that were made
+	Chunks    int   `json:"chunks"`    // of the input; 0 until it is split
+	Submitted int   `json:"submitted"` // chunks that were handed in
+	Collected int   `json:"collected"` // chunks whose answers were written
+	Waits     int   `json:"waits"`     // steps in a row in which nothing could be done
+	OutBytes  int64 `json:"out_bytes"`
+	ErrBytes  int64 `json:"err_bytes"`
+}
+
+const prefix = "batches/"
+
+func dir(tenant, id string) string       { return prefix + tenant + "/" + id + "/" }
+func recordKey(tenant, id string) string { return dir(tenant, id) + "batch" }
+func cancelKey(tenant, id string) string { return dir(tenant, id) + "cancel" }
+func (r *record) key(of string, k int) string {
+	return fmt.Sprintf("%s%s/%d", dir(r.Tenant, r.Batch.ID), of, k)
+}
+
+// keep is how long a batch can be looked at after the day in which it is worked off, and its files too.
+const keep = 7 * 24 * time.Hour
+
+// window is how long a batch may take, as its callers must say: OpenAI's API knows no other.
+const window = "24h"
+
+const windowTime = 24 * time.Hour
+
+// maxRecord is over any record: its metadata is bounded.
+const maxRecord = 64 << 10
+
+// read returns the batch's record, or an error that is [objects.ErrNotFound].
+func (s *Server) read(ctx context.Context, tenant, id string) (*record, error) {
+	if !strings.HasPrefix(id, "batch_") || strings.Trim(strings.TrimPrefix(id, "batch_"), "0123456789abcdef") != "" {
+		return nil, objects.ErrNotFound
+	}
+	b, err := s.get(ctx, recordKey(tenant, id), maxRecord)
+	if err != nil {
+		return nil, err
+	}
+	r := &record{}
+	if err := json.Unmarshal(b, r); err != nil {
+		return nil, fmt.Errorf("batches: decode %s: %w", id, err)
+	}
+	return r, nil
+}
+
+func (s *Server) write(ctx context.Context, r *record) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("batches: encode %s: %w", r.Batch.ID, err)
+	}
+	return s.put(ctx, r, recordKey(r.Tenant, r.Batch.ID), b)
+}
+
+// canceled reports whether the batch is to be canceled.
+func (s *Server) canceled(ctx context.Context, r *record) (bool, error) {
+	_, err := s.cfg.Objects.Stat(ctx, cancelKey(r.Tenant, r.Batch.ID))
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, objects.ErrNotFound):
+		return false, nil
+	default:
+		return false, err
+	}
+}
+
+func at(t time.Time) *int64 {
+	n := t.Unix()
+	return &n
+}
