@@ -22,6 +22,7 @@ type deadCommand struct {
 	List    deadListCommand    `cmd:"" help:"List the dead letters, oldest first."`
 	Show    deadShowCommand    `cmd:"" help:"Show one: why it died, what to do about it, and what it went through."`
 	Redrive deadRedriveCommand `cmd:"" help:"Put dead letters back where they died, under the same id."`
+	Forget  deadForgetCommand  `cmd:"" help:"Remove dead letters for good."`
 }
 
 // deadFlags name the transport whose dead letters are meant.

@@ -66,7 +66,7 @@ var meanings = map[events.Reason]meaning{
 // atDoor is what it means that a message was refused at the door, on its way in from a queue or a topic.
 var atDoor = meaning{
 	"A message from a queue or a topic is no request that can be taken, as the detail says. It never was in the chain.",
-	"Its sender is to mend it and send it again; it cannot be redriven. Its data shows with --data.",
+	"Its sender is to mend it and send it again; it cannot be redriven. Its data shows with --data; baton dead forget removes it.",
 }
 
 // meaningOf returns what the reason means; of one that a newer version wrote, that it is not known.

@@ -40,7 +40,7 @@ type commands struct {
 	Edge    edgeCommand    `cmd:"" help:"Run infer alone beside a model in another place, over one outward connection."`
 	Send    sendCommand    `cmd:"" help:"Send one request to a running chain."`
 	Watch   watchCommand   `cmd:"" help:"Follow the events of a running chain."`
-	Dead    deadCommand    `cmd:"" help:"List, show and redrive dead letters."`
+	Dead    deadCommand    `cmd:"" help:"List, show, redrive and forget dead letters."`
 	Replay  replayCommand  `cmd:"" help:"Say what a recorded trace would have come to under another configuration."`
 	Spend   spendCommand   `cmd:"" help:"Sum what was spent, and show how budgets stand."`
 	Model   modelCommand   `cmd:"" help:"Run one simulated OpenAI-compatible model server."`

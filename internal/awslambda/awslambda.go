@@ -98,7 +98,8 @@ func newHandler(ctx context.Context, function events.Hop, getenv func(string) st
 	}
 	p := parts{
 		function: function, env: env, log: logger, catalog: configured.catalog, secrets: held.resolve, shared: known,
-		queues: sqs.NewFromConfig(account), results: kept, objects: openObjects(account, env.objects), tokens: redisstate.NewTokens(redis),
+		queues: sqs.NewFromConfig(account), results: kept,
+		objects: openObjects(account, env.objects), tokens: redisstate.NewTokens(redis),
 		ready: func(ctx context.Context) error { return redis.Ping(ctx).Err() },
 	}
 	logger.Info("started", "version", chain.Version())

@@ -193,6 +193,23 @@ func TestADeliveryThatOutlivesTheInvocationIsATry(t *testing.T) {
 	}
 }
 
+func TestAResultGoesToAQueueOfTheCallers(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, events.Callback, nil, func(c *catalog.Catalog) { c.Tenants["t"].CallbackQueues = []string{"sqs://results"} })
+	failed := r.invoke(time.Minute, record(t, 1, completed(1, "sqs://results")), record(t, 2, completed(2, "sqs://others")))
+	if len(failed) != 0 {
+		t.Errorf("reported %v", failed)
+	}
+	var queues []string
+	for _, s := range r.queues.Sent() {
+		queues = append(queues, s.Queue[len(r.queues.URL+"/000000000000/"):])
+	}
+	slices.Sort(queues)
+	if !slices.Equal(queues, []string{"baton-dead", "results"}) {
+		t.Errorf("sent to %v, want the result to its queue, and a letter for the one that is not allowed", queues)
+	}
+}
+
 func TestAnEventThatIsOfNoQueueIsAnError(t *testing.T) {
 	t.Parallel()
 	for _, payload := range []string{`{}`, `{"Records":[]}`, `[]`, `"x"`, `{"Records":1}`} {

@@ -1,5 +1,6 @@
 // Package awslambda runs one function of the chain on AWS Lambda, by its environment: ingest behind an API Gateway HTTP API
-// or a function URL, the others behind event source mappings of SQS.
+// or a function URL, the others behind event source mappings of SQS. Ingest is behind some, too: of the tenants' own queues,
+// through which requests come in, and of the queue with the steps of batches.
 //
 // A mapping receives messages, invokes the function with a batch of them, and deletes from the queue what the function does
 // not report as failed. So a message is done when its output is stored and it is left out of the report, and everything
@@ -27,6 +28,12 @@
 // No heartbeat keeps a message hidden: the queue's visibility timeout must be six times the function's timeout or more, as
 // Lambda asks for. Should it run out all the same, the message is worked twice, and the results store tells the two apart
 // as it does after a crash.
+//
+// # Size, and answers
+//
+// Lambda takes 6 MB of an event and 6 MB of an answer. A request over that is answered 413 by API Gateway; large files are
+// uploaded to S3 by presigned URLs, and downloaded from there. An answer goes out when it is whole, within the half minute
+// that API Gateway waits: streams are told that they are held back, and come in short turns.
 //
 // # Delay
 //

@@ -21,7 +21,11 @@
 //	             batch. Then it removes the rest. A crash before leaves it to be repeated, one after leaves chunks to expire.
 //
 // A step writes how far the batch is before it emits the next; a step that is repeated because the second was cut finds that
-// it was done, and goes on from there.
+// it was done, and goes on from there. The object store cannot compare before it writes, so a step looks once more whether
+// it was made by another meanwhile, which a transport that hands an event out twice can bring about.
+//
+// Of a batch that is canceled, or whose window is over, every line is told of: those that were not handed in by then are
+// errors that say so.
 package batches
 
 import (
@@ -110,6 +114,7 @@ type record struct {
 	Submitted int   `json:"submitted"` // chunks that were handed in
 	Collected int   `json:"collected"` // chunks whose answers were written
 	Waits     int   `json:"waits"`     // steps in a row in which nothing could be done
+	Late      int   `json:"late"`      // lines that the window ran out for
 	OutBytes  int64 `json:"out_bytes"`
 	ErrBytes  int64 `json:"err_bytes"`
 }
@@ -131,8 +136,8 @@ const window = "24h"
 
 const windowTime = 24 * time.Hour
 
-// maxRecord is over any record: its metadata is bounded.
-const maxRecord = 64 << 10
+// maxRecord is over any record: its metadata and its errors are bounded.
+const maxRecord = 256 << 10
 
 // read returns the batch's record, or an error that is [objects.ErrNotFound].
 func (s *Server) read(ctx context.Context, tenant, id string) (*record, error) {
@@ -156,6 +161,16 @@ func (s *Server) write(ctx context.Context, r *record) error {
 		return fmt.Errorf("batches: encode %s: %w", r.Batch.ID, err)
 	}
 	return s.put(ctx, r, recordKey(r.Tenant, r.Batch.ID), b)
+}
+
+// shown returns the batch as its caller is to see it: that it is to be canceled shows before the step that does it.
+func (s *Server) shown(ctx context.Context, r *record) Batch {
+	if !r.Batch.Status.over() && r.Batch.Status != Cancelling {
+		if stop, err := s.canceled(ctx, r); err == nil && stop {
+			r.Batch.Status = Cancelling
+		}
+	}
+	return r.Batch
 }
 
 // canceled reports whether the batch is to be canceled.

@@ -9,7 +9,9 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
+	"baton.dev/baton/events"
 	"baton.dev/baton/functions/ingest"
 	"baton.dev/baton/internal/objects"
 	"baton.dev/baton/internal/problem"
@@ -22,6 +24,8 @@ type answered struct {
 	CustomID string    `json:"custom_id"`
 	Response *response `json:"response"`
 	Error    *failure  `json:"error"`
+
+	late bool // the window ran out for it
 }
 
 type response struct {
@@ -42,7 +46,7 @@ func (s *Server) collect(ctx context.Context, r *record, k int) (bool, error) {
 		return false, err
 	}
 	var out, errs bytes.Buffer
-	completed, failed := 0, 0
+	completed, failed, late := 0, 0, 0
 	caller, known := s.caller(r)
 	for i, l := range lines {
 		of := caller
@@ -58,6 +62,9 @@ func (s *Server) collect(ctx context.Context, r *record, k int) (bool, error) {
 		} else {
 			completed++
 		}
+		if a.late {
+			late++
+		}
 		enc := json.NewEncoder(into)
 		enc.SetEscapeHTML(false)
 		if err := enc.Encode(a); err != nil {
@@ -72,6 +79,7 @@ func (s *Server) collect(ctx context.Context, r *record, k int) (bool, error) {
 	}
 	r.Batch.Counts.Completed += completed
 	r.Batch.Counts.Failed += failed
+	r.Late += late
 	r.OutBytes += int64(out.Len())
 	r.ErrBytes += int64(errs.Len())
 	return true, nil
@@ -87,21 +95,23 @@ func (s *Server) answer(
 	}
 	id := r.messageID(k*chunkLines + i)
 	standing, p := s.cfg.Door.Look(ctx, caller, id)
+	past := s.now().Sub(time.Unix(r.Batch.ExpiresAt, 0))
 	switch {
-	case p == nil && !standing.Terminal():
-		return false, nil
-	case p == nil:
-		status, body := s.cfg.Dialect.Response(r.Batch.Endpoint, id, standing)
-		a.Response = &response{status, id, body}
-		return true, nil
-	case p.Status != http.StatusNotFound:
+	case p != nil && p.Status != http.StatusNotFound:
 		return false, fmt.Errorf("batches: look at %s of %s: %s", id, r.Batch.ID, p.Title)
-	case r.Batch.Status == Cancelling:
+	case r.Batch.Status == Cancelling && (p != nil || standing.Status() == events.StatusCanceled):
 		a.Error = &failure{"batch_cancelled", "This request was not executed because the batch was cancelled."}
 		return true, nil
-	case s.now().Unix() >= r.Batch.ExpiresAt:
+	case p != nil && past >= 0, p == nil && past >= grace && !standing.Terminal():
+		a.late = true
 		a.Error = &failure{"batch_expired", "This request could not be executed before the completion window expired."}
 		return true, nil
+	case p == nil && standing.Terminal():
+		status, body := s.cfg.Dialect.Response(r.Batch.Endpoint, id, standing)
+		a.Response, a.late = &response{status, id, body}, past >= 0 && outOfTime(standing)
+		return true, nil
+	case p == nil:
+		return false, nil
 	}
 	// It was refused: it is refused again, or accepted after all.
 	status, body, later := s.hand(ctx, r, *caller, k, i, l)
@@ -110,6 +120,20 @@ func (s *Server) answer(
 	}
 	a.Response = &response{status, id, body}
 	return true, nil
+}
+
+// grace is how long after its window a batch waits for requests that were handed in. They end by the window, which is their
+// deadline, but for one that left the chain as a dead letter.
+const grace = 10 * time.Minute
+
+// outOfTime reports whether a request failed by its deadline.
+func outOfTime(st results.Standing) bool {
+	if st.Ended == nil {
+		return false
+	}
+	var res events.Result
+	err := json.Unmarshal(st.Ended.Body, &res)
+	return err == nil && res.Error != nil && (res.Error.Code == events.CodeDeadline || res.Error.Code == events.CodeExpired)
 }
 
 // lineID returns the id of an answer.
@@ -133,7 +157,7 @@ func (s *Server) finish(ctx context.Context, r *record, canceled bool) error {
 	switch {
 	case canceled:
 		b.Status, b.CancelledAt = Cancelled, at(s.now())
-	case r.Collected < r.Chunks:
+	case r.Late > 0:
 		b.Status, b.ExpiredAt = Expired, at(s.now())
 	default:
 		b.Status, b.CompletedAt = Completed, at(s.now())
@@ -202,16 +226,17 @@ func (c *chunks) close() {
 }
 
 // clear removes what is not needed any more of a batch that is over. What it does not come to, expires.
-func (s *Server) clear(ctx context.Context, r *record) error {
+func (s *Server) clear(ctx context.Context, r *record) {
+	keys := []string{cancelKey(r.Tenant, r.Batch.ID)}
 	for k := range r.Chunks {
-		for _, of := range []string{"in", "out", "err"} {
-			if err := s.cfg.Objects.Delete(ctx, r.key(of, k)); err != nil {
-				s.cfg.Log.WarnContext(ctx, "a batch's chunk is not removed", "batch", r.Batch.ID, "error", err)
-				return nil
-			}
+		keys = append(keys, r.key("in", k), r.key("out", k), r.key("err", k))
+	}
+	for _, key := range keys {
+		if err := s.cfg.Objects.Delete(ctx, key); err != nil {
+			s.cfg.Log.WarnContext(ctx, "what a batch kept is not removed", "batch", r.Batch.ID, "error", err)
+			return
 		}
 	}
-	return nil
 }
 
 func (s *Server) put(ctx context.Context, r *record, key string, content []byte) error {

@@ -3,16 +3,17 @@ package batches
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 
 	"github.com/google/uuid"
 
 	"baton.dev/baton/events"
+	"baton.dev/baton/internal/attachments"
 	"baton.dev/baton/internal/objects"
 )
 
@@ -46,14 +47,20 @@ func (r *record) messageID(n int) string { return events.MessageID(r.Tenant, req
 func checked(text []byte, endpoint string, known map[string]bool) (line, string, string) {
 	var l line
 	if err := json.Unmarshal(text, &l); err != nil {
+		if field, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			return l, "invalid_request", "The line must be an object with custom_id, method, url and body; " +
+				cmp.Or(field.Field, "it") + " is a JSON " + field.Value + "."
+		}
 		return l, "invalid_json_line", "This line is not parseable as valid JSON."
 	}
+	again := known[l.CustomID]
+	known[l.CustomID] = true
 	switch {
 	case l.CustomID == "":
 		return l, "missing_required_parameter", "The line has no custom_id."
 	case len(l.CustomID) > 512:
 		return l, "invalid_custom_id", "The custom_id is longer than 512 bytes."
-	case known[l.CustomID]:
+	case again:
 		return l, "duplicate_custom_id", "The custom_id is that of another line: each must be unique."
 	case l.Method != "POST":
 		return l, "invalid_method", "The method must be POST."
@@ -62,14 +69,13 @@ func checked(text []byte, endpoint string, known map[string]bool) (line, string,
 	case len(l.Body) == 0 || l.Body[0] != '{':
 		return l, "invalid_request", "The body must be an object."
 	}
-	known[l.CustomID] = true
 	return l, "", ""
 }
 
 // split checks the input file and writes it in chunks. What is wrong with the file fails the batch, with all that is wrong.
 func (s *Server) split(ctx context.Context, r *record) error {
 	b := &r.Batch
-	_, content, err := s.cfg.Objects.Get(ctx, inputKey(r.Tenant, b.InputFileID))
+	_, content, err := attachments.OpenFile(ctx, s.cfg.Objects, r.Tenant, b.InputFileID)
 	if errors.Is(err, objects.ErrNotFound) {
 		s.fail(r, FileError{Code: "file_not_found", Message: "The input file is not there, or no longer."})
 		return nil
@@ -78,65 +84,20 @@ func (s *Server) split(ctx context.Context, r *record) error {
 		return fmt.Errorf("batches: input of %s: %w", b.ID, err)
 	}
 	defer func() { _ = content.Close() }()
-	var faults []FileError
-	fault := func(code, message string, n int) {
-		if len(faults) < maxFaults {
-			faults = append(faults, FileError{Code: code, Message: message, Line: &n})
-		}
-	}
-	known := map[string]bool{}
-	var chunk bytes.Buffer
-	chunks, total, inChunk := 0, 0, 0
-	flush := func() error {
-		if inChunk == 0 || len(faults) > 0 {
-			return nil
-		}
-		err := s.put(ctx, r, r.key("in", chunks), chunk.Bytes())
-		chunks, inChunk = chunks+1, 0
-		chunk.Reset()
+	in := splitting{s: s, r: r, known: map[string]bool{}}
+	if err := in.read(ctx, bufio.NewReaderSize(content, 64<<10), s.maxLine()); err != nil {
 		return err
 	}
-	lines := bufio.NewReaderSize(content, 64<<10)
-	for n := 1; ; n++ {
-		text, err := readLine(lines, s.maxLine())
-		if errors.Is(err, errLongLine) {
-			s.fail(r, FileError{Code: "line_too_long", Message: fmt.Sprintf("The line is over %d bytes.", s.maxLine()), Line: &n})
-			return nil
-		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("batches: input of %s: %w", b.ID, err)
-		}
-		if text = bytes.TrimSpace(text); len(text) > 0 {
-			if total++; total > maxLines {
-				s.fail(r, FileError{Code: "too_many_requests", Message: fmt.Sprintf("The file has more than %d lines.", maxLines)})
-				return nil
-			}
-			if _, code, message := checked(text, b.Endpoint, known); code != "" {
-				fault(code, message, n)
-			}
-			chunk.Write(text)
-			chunk.WriteByte('\n')
-			if inChunk++; inChunk == chunkLines || chunk.Len() >= chunkBytes {
-				if err := flush(); err != nil {
-					return err
-				}
-			}
-		}
-		if err != nil {
-			break
-		}
-	}
-	if err := flush(); err != nil {
-		return err
-	}
+	r.Chunks = in.chunks // of a batch that fails too, so that they are removed
 	switch {
-	case total == 0:
-		s.fail(r, FileError{Code: "empty_file", Message: "The input file is empty. Please ensure that the batch contains at least one request."})
-	case len(faults) > 0:
-		s.fail(r, faults...)
+	case len(in.faults) > 0:
+		s.fail(r, in.faults...)
+	case in.total == 0:
+		s.fail(r, FileError{
+			Code: "empty_file", Message: "The input file is empty. Please ensure that the batch contains at least one request.",
+		})
 	default:
-		r.Chunks = chunks
-		b.Counts.Total, b.Status, b.InProgressAt = total, InProgress, at(s.now())
+		b.Counts.Total, b.Status, b.InProgressAt = in.total, InProgress, at(s.now())
 	}
 	return nil
 }
@@ -146,26 +107,14 @@ func (s *Server) fail(r *record, faults ...FileError) {
 	r.Batch.Errors = &FileErrors{Object: "list", Data: faults}
 }
 
-var errLongLine = errors.New("line is too long")
+// maxLine bounds a line of an input file: a request's body, and what stands around it.
+func (s *Server) maxLine() int { return int(s.cfg.Catalog().Limits.Body) + aroundBody }
 
-// readLine returns the next line without its end. Its error is [io.EOF] with the last.
-func readLine(from *bufio.Reader, limit int) ([]byte, error) {
-	var text []byte
-	for {
-		piece, err := from.ReadSlice('\n')
-		if len(text)+len(piece) > limit {
-			return nil, errLongLine
-		}
-		text = append(text, piece...)
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return bytes.TrimRight(text, "\r\n"), err
-		}
-	}
-}
+const aroundBody = 4 << 10
 
 // lines returns the lines of a chunk.
 func (s *Server) lines(ctx context.Context, r *record, k int) ([]line, error) {
-	b, err := s.get(ctx, r.key("in", k), chunkBytes+int64(s.maxLine())+1)
+	b, err := s.get(ctx, r.key("in", k), chunkBytes+attachments.MaxBody+aroundBody+1)
 	if err != nil {
 		return nil, err
 	}

@@ -13,9 +13,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"baton.dev/baton/events"
 	"baton.dev/baton/functions/ingest"
+	"baton.dev/baton/internal/attachments"
 	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/hop"
 	"baton.dev/baton/internal/objects"
@@ -117,11 +119,11 @@ func (s *Server) create(x *ingest.Exchange, r *http.Request) *problem.Problem {
 	if in.CompletionWindow != window {
 		fault("/completion_window", "must be "+window)
 	}
-	if len(in.Metadata) > 16 {
-		fault("/metadata", "must have 16 pairs at most")
+	if !small(in.Metadata) {
+		fault("/metadata", "must have 16 pairs at most, with names of up to 64 characters and values of up to 512")
 	}
-	switch _, err := s.cfg.Objects.Stat(r.Context(), inputKey(x.Tenant.Name, in.InputFileID)); {
-	case in.InputFileID == "" || errors.Is(err, objects.ErrNotFound) || !fileID(in.InputFileID):
+	switch _, err := attachments.StatFile(r.Context(), s.cfg.Objects, x.Tenant.Name, in.InputFileID); {
+	case errors.Is(err, objects.ErrNotFound):
 		fault("/input_file_id", "names no file of this key's")
 	case err != nil:
 		return s.unavailable(err)
@@ -146,6 +148,16 @@ func (s *Server) create(x *ingest.Exchange, r *http.Request) *problem.Problem {
 		return s.unavailable(err)
 	}
 	return answer(x, rec.Batch)
+}
+
+// small reports whether metadata is within the bounds of OpenAI's API.
+func small(metadata map[string]string) bool {
+	for name, value := range metadata {
+		if utf8.RuneCountInString(name) > 64 || utf8.RuneCountInString(value) > 512 {
+			return false
+		}
+	}
+	return len(metadata) <= 16
 }
 
 // retrieve answers GET /v1/batches/{id}.
@@ -231,7 +243,7 @@ func (s *Server) listed(ctx context.Context, tenant string) ([]Batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, r.Batch)
+		all = append(all, s.shown(ctx, r))
 	}
 	slices.SortFunc(all, func(a, b Batch) int {
 		if a.CreatedAt != b.CreatedAt {
@@ -251,29 +263,13 @@ func (s *Server) find(ctx context.Context, x *ingest.Exchange, id string) (*reco
 	case err != nil:
 		return nil, s.unavailable(err)
 	}
-	if stop, err := s.canceled(ctx, r); err == nil && stop && !r.Batch.Status.over() {
-		r.Batch.Status = Cancelling
-	}
+	r.Batch = s.shown(ctx, r)
 	return r, nil
 }
 
 func (s *Server) unavailable(err error) *problem.Problem {
 	s.cfg.Log.Error("batches cannot be kept", "error", err)
 	return problem.New(problem.Unavailable, "Batches cannot be read or stored at the moment.").With("Retry-After", "2")
-}
-
-// maxLine bounds a line of an input file: a request's body, and what stands around it.
-func (s *Server) maxLine() int { return int(s.cfg.Catalog().Limits.Body) + 4<<10 }
-
-// inputKey returns where a tenant's file is kept.
-func inputKey(tenant, fileID string) string { return "files/" + tenant + "/" + fileID }
-
-// fileID reports whether the id can be that of a file, and so part of a key.
-func fileID(id string) bool {
-	rest, ok := strings.CutPrefix(id, "file-")
-	return ok && rest != "" && len(rest) <= 64 && !strings.ContainsFunc(rest, func(c rune) bool {
-		return (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_'
-	})
 }
 
 func answer(x *ingest.Exchange, v any) *problem.Problem {

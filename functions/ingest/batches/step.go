@@ -53,22 +53,34 @@ func (s *Server) Step(ctx context.Context, in events.Event) ([]events.Event, err
 	case err != nil:
 		return nil, hop.Unavailable(err)
 	case r.Batch.Status.over():
-		return nil, s.clear(ctx, r)
+		s.clear(ctx, r)
+		return nil, nil
 	case t.Step < r.Step:
 		// It was made, and only its output may be missing. Where that is not, this is the same event again.
 		next, err := s.event(r, time.Time{})
 		return []events.Event{next}, err
 	}
 	wait, err := s.advance(ctx, r)
-	if err != nil {
+	switch {
+	case errors.Is(err, objects.ErrNotFound), errors.Is(err, objects.ErrAltered):
+		s.cfg.Log.ErrorContext(ctx, "a batch fails, since what was kept of it is lost", "batch", r.Batch.ID, "error", err)
+		s.fail(r, FileError{Code: events.CodeDataMissing, Message: "A part of the batch is not kept any more, or not as it was."})
+	case err != nil:
 		return nil, hop.Unavailable(err)
 	}
-	r.Step++
+	switch stands, err := s.read(ctx, t.Tenant, t.Batch); {
+	case err != nil:
+		return nil, hop.Unavailable(err)
+	case stands.Step > t.Step || stands.Batch.Status.over():
+		return nil, nil // another made the step meanwhile, and emits what follows
+	}
+	r.Step = t.Step + 1
 	if err := s.write(ctx, r); err != nil {
 		return nil, hop.Unavailable(err)
 	}
 	if r.Batch.Status.over() {
-		return nil, s.clear(ctx, r)
+		s.clear(ctx, r)
+		return nil, nil
 	}
 	var notBefore time.Time
 	if wait > 0 {
@@ -101,11 +113,14 @@ func (s *Server) advance(ctx context.Context, r *record) (wait time.Duration, er
 		return 0, nil
 	case r.Chunks == 0:
 		return 0, s.split(ctx, r)
-	case r.Collected == r.Chunks || r.Collected == r.Submitted && (stop || past):
+	case r.Collected == r.Chunks:
 		return 0, s.finish(ctx, r, stop)
 	}
+	if stop || past {
+		r.Submitted = r.Chunks // no more is handed in, and the rest is told of as it stands
+	}
 	moved := false
-	if r.Submitted < r.Chunks && r.Submitted-r.Collected < underWay && !stop && !past {
+	if r.Submitted < r.Chunks && r.Submitted-r.Collected < underWay {
 		if moved, err = s.submit(ctx, r, r.Submitted); err != nil {
 			return 0, err
 		}

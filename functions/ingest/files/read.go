@@ -117,7 +117,9 @@ func (f *Files) content(x *ingest.Exchange, r *http.Request) *problem.Problem {
 }
 
 // elsewhere answers with where the file is to be had.
-func (f *Files) elsewhere(x *ingest.Exchange, r *http.Request, store objects.PresignGetter, file attachments.File) *problem.Problem {
+func (f *Files) elsewhere(
+	x *ingest.Exchange, r *http.Request, store objects.PresignGetter, file attachments.File,
+) *problem.Problem {
 	key := attachments.FileKey(x.Tenant.Name, file.ID)
 	url, err := store.PresignGet(r.Context(), key, file.Filename, f.cfg.Now().Add(downloadTime))
 	if err != nil {

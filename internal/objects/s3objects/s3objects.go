@@ -9,8 +9,8 @@
 // Retention: an object past its time is not found. To remove it is for lifecycle rules of the bucket to do, by what the keys
 // begin with, as infra/terraform sets them; uploads that were not completed are to be removed after one day.
 // Listing: a request for each thousand objects under the prefix.
-// Uploads and downloads past this process: by presigned URLs. S3 holds them to the size, and to the digest if one is named, and takes one
-// only where nothing is yet under the key.
+// Past this process: uploads and downloads by presigned URLs. S3 holds an upload to the size, and to the digest if one is
+// named, and takes one only where nothing is yet under the key. What is downloaded so is not verified.
 package s3objects
 
 import (
@@ -37,7 +37,8 @@ type Options struct {
 	Prefix string // of all keys, with a slash at its end; empty: none
 }
 
-// Store implements [objects.Store], [objects.Lister], [objects.Presigner] and [objects.PresignGetter]. It is safe for concurrent use.
+// Store implements [objects.Store], [objects.Lister], [objects.Presigner] and [objects.PresignGetter]. It is safe for
+// concurrent use.
 //
 // [objects.Store]: https://pkg.go.dev/baton.dev/baton/internal/objects#Store
 // [objects.Lister]: https://pkg.go.dev/baton.dev/baton/internal/objects#Lister

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -113,4 +114,40 @@ func TestACallerUploadsByAPresignedURL(t *testing.T) {
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+func TestACallerDownloadsByAPresignedURL(t *testing.T) {
+	t.Parallel()
+	client, bucket := sqstest.Start(t, os.Getenv).Bucket(t)
+	s := s3objects.New(client, s3objects.Options{Bucket: bucket, Prefix: "baton/"})
+	content := objectstest.Random(3, 6<<20)
+	if _, err := s.Put(t.Context(), objects.Info{Key: "files/t/f", Type: "text/html"}, bytes.NewReader(content)); err != nil {
+		t.Fatal(err)
+	}
+	url, err := s.PresignGet(t.Context(), "files/t/f", `a "b" é.html`, time.Now().Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(res.Body)
+	res.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	if err != nil || res.StatusCode != http.StatusOK || !bytes.Equal(got, content) {
+		t.Errorf("status %d, %d bytes, %v", res.StatusCode, len(got), err)
+	}
+	for _, want := range []string{"response-content-disposition=attachment", "response-content-type=binary%2Foctet-stream"} {
+		if !strings.Contains(url, want) {
+			t.Errorf("no %s in %s", want, req.URL.RawQuery)
+		}
+	}
+	if _, err := s.PresignGet(t.Context(), "../x", "f", time.Now().Add(time.Minute)); err == nil {
+		t.Error("a key that is none is signed")
+	}
 }

@@ -138,7 +138,9 @@ func (r *Relay) Follow(
 			if joint.Last != after || r.stream == nil {
 				continue // what was missed before a piece that came has been looked for
 			}
-			if last, err := r.confirm(ctx, from); err == nil && last.Compare(after) > 0 {
+			last, err := r.confirm(ctx, from)
+			inbox.Empty(ctx, joint) // a piece that was just made has come by itself, mostly, and the history is dear
+			if err == nil && last.Compare(joint.Last) > 0 {
 				joint.Replay(ctx)
 			}
 		case <-ctx.Done():

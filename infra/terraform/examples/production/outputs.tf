@@ -42,3 +42,8 @@ output "releases" {
   description = "What infra/terraform/release deploys."
   value       = module.baton.releases
 }
+
+output "objects" {
+  description = "The bucket of parts, files and batches."
+  value       = module.baton.objects
+}

@@ -32,3 +32,8 @@ output "alarms" {
   description = "The alarms, with their headings in docs/runbook.md."
   value       = module.baton.alarms
 }
+
+output "objects" {
+  description = "The bucket of parts, files and batches."
+  value       = module.baton.objects
+}
