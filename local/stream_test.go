@@ -308,6 +308,7 @@ func TestWhoHangsUpMayCancel(t *testing.T) {
 				return
 			}
 			req.Header.Set("Authorization", "Bearer "+w.key)
+			req.Header.Set("Content-Type", "application/json")
 			req.Header.Set("Baton-Cancel-On-Disconnect", wish)
 			if resp, err := http.DefaultClient.Do(req); err == nil {
 				_ = resp.Body.Close()

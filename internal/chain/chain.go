@@ -58,6 +58,8 @@ type Config struct {
 	Away func(target string) bool
 	// Queues are the ways to receivers that are no web servers; nil: there are none.
 	Queues outbound.Routes
+	// Origin names the chain to receivers that are asked whether they agree to be called, as a DNS name; empty: baton.dev.
+	Origin string
 	// Guard, if set, puts something between infer and the health of the targets, to watch over what passes.
 	Guard func(infer.Health) infer.Health
 	// Attempted, if set, is called after each attempt at a target.
@@ -256,8 +258,12 @@ func (c Config) infer() (_ infer.Config, closeFetch func()) {
 
 func (c Config) callback() callback.Config {
 	cfg := callback.Config{Catalog: c.Catalog, Results: c.Results, Secrets: c.Secrets, Version: Version(), Transport: c.Transport}
+	cfg.Origin = c.Origin
 	if c.Queues != nil {
 		cfg.Queues = c.Queues
+	}
+	if c.Shared != nil {
+		cfg.Rates = c.Shared.Rates
 	}
 	cfg.Ended = func(ctx context.Context, e events.Event) {
 		if c.Shared != nil {

@@ -19,6 +19,7 @@ type environment struct {
 	replicas   int
 	syncAlways bool
 	listen     string
+	origin     string
 	logLevel   slog.Level
 }
 
@@ -26,7 +27,7 @@ type environment struct {
 func readEnvironment(getenv func(string) string, function events.Hop) (environment, error) {
 	env := environment{
 		config: getenv("BATON_CONFIG"), natsURL: getenv("BATON_NATS_URL"), natsCreds: getenv("BATON_NATS_CREDS"),
-		natsCA: getenv("BATON_NATS_CA"), listen: getenv("BATON_LISTEN"), redisURL: getenv("BATON_REDIS_URL"),
+		natsCA: getenv("BATON_NATS_CA"), listen: getenv("BATON_LISTEN"), redisURL: getenv("BATON_REDIS_URL"), origin: getenv("BATON_ORIGIN"),
 	}
 	var errs []error
 	if env.config == "" {

@@ -97,7 +97,7 @@ func Run(ctx context.Context, function events.Hop, getenv func(string) string, s
 	}
 	c := chain.Config{
 		Catalog: watch.Current, Secrets: watch.Secret, Log: logger, Shared: known, Models: clients,
-		Attempted: counted.Attempted, Observe: counted.Observe, Metrics: counted.Handler(),
+		Attempted: counted.Attempted, Observe: counted.Observe, Metrics: counted.Handler(), Origin: env.origin,
 	}
 	there.Into(&c)
 	defer logger.Info("stopped")

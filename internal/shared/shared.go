@@ -48,6 +48,7 @@ type State struct {
 	Ledger  ledger.Store // nil: nothing is counted
 	Limits  *limit.Limiter
 	Tally   *tally.Tally
+	Rates   limit.Store     // of other rates than the tenants'; nil: each process counts by itself
 	Queues  *admission.Gate // nil: what waits is not known
 
 	catalog func() *catalog.Catalog
@@ -64,6 +65,7 @@ func New(c Config) (*State, error) {
 		Answers: answers.New(answers.Config{Store: c.Stores.Answers, Log: c.Log}),
 		Limits:  limit.New(limit.Config{Store: c.Stores.Limits, Log: c.Log}),
 		Tally:   tally.New(tally.Config{Store: c.Stores.Tally, Results: c.Results, Log: c.Log}),
+		Rates:   c.Stores.Limits,
 		catalog: c.Catalog,
 	}
 	s.Health = health.New(health.Config{

@@ -102,13 +102,13 @@ func (s *Server) answer(
 	case r.Batch.Status == Cancelling && (p != nil || standing.Status() == events.StatusCanceled):
 		a.Error = &failure{"batch_cancelled", "This request was not executed because the batch was cancelled."}
 		return true, nil
-	case p != nil && past >= 0, p == nil && past >= grace && !standing.Terminal():
+	case past >= 0 && (p != nil || outOfTime(standing)), past >= grace && !standing.Terminal():
 		a.late = true
 		a.Error = &failure{"batch_expired", "This request could not be executed before the completion window expired."}
 		return true, nil
 	case p == nil && standing.Terminal():
 		status, body := s.cfg.Dialect.Response(r.Batch.Endpoint, id, standing)
-		a.Response, a.late = &response{status, id, body}, past >= 0 && outOfTime(standing)
+		a.Response = &response{status, id, body}
 		return true, nil
 	case p == nil:
 		return false, nil

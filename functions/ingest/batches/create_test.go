@@ -55,7 +55,9 @@ func TestWhatIsNoBatchIsRefusedWithAllThatIsWrong(t *testing.T) {
 			"too much":              {with("metadata", map[string]string{"a": strings.Repeat("x", 64<<10)}), 413, []string{"limit"}},
 		} {
 			status, answer := w.call(http.MethodPost, "/v1/batches", tc.body, nil)
-			var e struct{ Error struct{ Message, Type string } }
+			var e struct {
+				Error struct{ Message, Type string }
+			}
 			if err := json.Unmarshal([]byte(answer), &e); err != nil || e.Error.Message == "" || e.Error.Type == "" || status != tc.status {
 				t.Errorf("%s: %d %s, want %d", name, status, answer, tc.status)
 			}
@@ -116,9 +118,18 @@ func TestAllThatIsWrongWithAFileIsSaidByLine(t *testing.T) {
 				`{"custom_id":"a body","method":"POST","url":"/v1/chat/completions","body":[]}` + "\n" + field(`"other"`, "5") + "[]\nnull\n" +
 				request("good", "x") + "\xff",
 			[]fault{
-				{2, "invalid_json_line"}, {4, "duplicate_custom_id"}, {5, "missing_required_parameter"}, {6, "invalid_custom_id"},
-				{7, "invalid_method"}, {8, "duplicate_custom_id"}, {9, "invalid_request"}, {10, "invalid_request"}, {11, "invalid_request"},
-				{12, "invalid_request"}, {13, "missing_required_parameter"}, {15, "invalid_json_line"},
+				{2, "invalid_json_line"},
+				{4, "duplicate_custom_id"},
+				{5, "missing_required_parameter"},
+				{6, "invalid_custom_id"},
+				{7, "invalid_method"},
+				{8, "duplicate_custom_id"},
+				{9, "invalid_request"},
+				{10, "invalid_request"},
+				{11, "invalid_request"},
+				{12, "invalid_request"},
+				{13, "missing_required_parameter"},
+				{15, "invalid_json_line"},
 			},
 		},
 		"another endpoint": {field("/v1/chat/completions", "/v1/embeddings"), []fault{{1, "mismatched_endpoint"}}},

@@ -106,7 +106,8 @@ func TestABatchThatIsOverCannotBeCanceled(t *testing.T) {
 func TestWhenTheWindowIsOverEveryLineIsToldOf(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
-		b := w.create(requests(1500))
+		const n = 2500
+		b := w.create(requests(n))
 		w.work(time.Hour, func() bool { return w.retrieve(b.ID).Counts.Completed > 0 })
 		w.halt()
 		handed := w.steps + 20
@@ -116,15 +117,14 @@ func TestWhenTheWindowIsOverEveryLineIsToldOf(t *testing.T) {
 		w.run()
 		b = w.finish(b.ID, time.Hour)
 		reasons := w.reasons(b)
-		if b.Status != batches.Expired || b.ExpiredAt == nil || b.CompletedAt != nil || b.Counts != (batches.Counts{1500, calls, 1500 - calls}) ||
-			len(w.lines(b.OutputFileID)) != calls || len(w.lines(b.ErrorFileID)) != 1500-calls {
+		if b.Status != batches.Expired || b.ExpiredAt == nil || b.CompletedAt != nil || b.Counts != (batches.Counts{Total: n, Completed: calls, Failed: n - calls}) ||
+			len(w.lines(b.OutputFileID)) != calls || reasons["batch_expired"] != n-calls || w.kept(b) != 0 {
 			t.Errorf("%d calls, and it came to %+v: %v", calls, b, reasons)
 		}
-		// Those that were handed in fail by their deadline, which is the window's, and the others were never handed in.
-		if reasons["batch_expired"] == 0 || reasons["expired"]+reasons["deadline_exceeded"] == 0 || w.kept(b) != 0 {
-			t.Errorf("%v, %d objects left", reasons, w.kept(b))
+		if accepted := w.store.cells.accepted.Load(); accepted <= int64(calls) || accepted >= n {
+			t.Errorf("%d were handed in, want some that were not called in time, and not all", accepted)
 		}
-		t.Logf("%d calls, %v, %v after the window", calls, reasons, time.Unix(*b.ExpiredAt, 0).Sub(time.Unix(b.ExpiresAt, 0)))
+		t.Logf("%d calls, %v after the window", calls, time.Unix(*b.ExpiredAt, 0).Sub(time.Unix(b.ExpiresAt, 0)))
 	})
 }
 

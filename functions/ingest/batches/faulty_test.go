@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -68,16 +69,21 @@ func (s *faultyStore) Stat(ctx context.Context, key string) (objects.Info, error
 	return s.Memory.Stat(ctx, key)
 }
 
-// faultyCells are cells that cannot be written for some more writes.
+// faultyCells are cells that cannot be written for some more writes. They count what was accepted.
 type faultyCells struct {
 	results.Cells
 
-	refuse atomic.Int64
+	refuse   atomic.Int64
+	accepted atomic.Int64
 }
 
 func (c *faultyCells) Create(ctx context.Context, key string, value []byte, expires time.Time) ([]byte, error) {
 	if c.refuse.Add(-1) >= 0 {
 		return nil, errAway
 	}
-	return c.Cells.Create(ctx, key, value, expires)
+	existing, err := c.Cells.Create(ctx, key, value, expires)
+	if err == nil && existing == nil && strings.HasSuffix(key, ".accepted") {
+		c.accepted.Add(1)
+	}
+	return existing, err
 }

@@ -85,7 +85,7 @@ func (p *splitting) flush(ctx context.Context) error {
 var errLongLine = errors.New("line is too long")
 
 // readLine returns the next line without its end. Its error is [io.EOF] with the last, and errLongLine for one that is longer
-// than the limit, which is passed over. The last may be empty, and is never too long without another after it.
+// than the limit, which is passed over; after such a one there is always another, if only an empty one.
 func readLine(from *bufio.Reader, limit int) ([]byte, error) {
 	var text []byte
 	long := false
