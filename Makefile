@@ -11,6 +11,8 @@ COLDSTART ?= 100ms
 # How long make chaos lasts, and how many seeds make simulate runs.
 CHAOS ?= 5m
 SEEDS ?= 100000
+# How long make first-token sends at half load.
+FIRST ?= 20s
 # What make soak repeats, and how often.
 SOAK ?= ./internal/bus/...
 COUNT ?= 20
@@ -56,6 +58,10 @@ crash: ## kill real processes under load, and count what was accepted, delivered
 .PHONY: chaos
 chaos: ## kill and restart any process, JetStream servers and Redis too, under load for CHAOS, and count
 	go test -count=1 -v -timeout 60m -run 'TestChaosLosesNothing' ./local -chaos=$(CHAOS)
+
+.PHONY: first-token
+first-token: ## time first tokens through the chain and from the model itself, at half the highest rate, for FIRST
+	go test -count=1 -v -timeout 30m -run '^TestTheFirstTokenComesSoonAfterTheModelMadeIt$$' ./local -first-token=$(FIRST)
 
 .PHONY: simulate
 simulate: ## run the chain in simulation with SEEDS seeds

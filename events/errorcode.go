@@ -13,7 +13,7 @@ const (
 	CodeUnauthorized    = "unauthorized"      // the target's credential is refused: the operator's fault, not the caller's
 	CodeUnknownModel    = "unknown_model"     // the target does not have the model
 	CodeUnusableOutput  = "unusable_output"   // the model answered, but with nothing that can be kept
-	CodeOutputTooLarge  = "output_too_large"  // the answer is over the limit
+	CodeOutputTooLarge  = "output_too_large"  // the answer is larger than a result may be, and would be at any target
 	CodeUnsupported     = "unsupported"       // the target cannot do what is asked, such as take images: another may
 	CodeDataMissing     = "data_missing"      // a part of the request is not in the object store, or no longer
 	CodeDataAltered     = "data_altered"      // a part of the request is not what was accepted
@@ -46,3 +46,7 @@ func CallersFault(code string) bool {
 		return false
 	}
 }
+
+// Final reports whether an attempt that failed with the code ends the request: it is refused, or what it asks for is larger than
+// a result may be, which another target would be paid for in vain.
+func Final(code string) bool { return CallersFault(code) || code == CodeOutputTooLarge }

@@ -119,7 +119,7 @@ func (l *Local) run(ctx context.Context, o Options, nc *nats.Conn, listener net.
 	if l.Receiver, err = newReceiver(l.Catalog(), secrets); err != nil {
 		return err
 	}
-	models := newModels(secrets, o.Log)
+	models := newModels(secrets, there.MaxResult, o.Log)
 	l.onStop(models.close)
 	counted := metrics.New()
 	known, err := shared.New(shared.Config{

@@ -31,8 +31,8 @@ type modelServer struct {
 	server   *http.Server
 }
 
-func newModels(secrets func(catalog.Secret) (string, error), log *slog.Logger) *models {
-	return &models{Clients: chain.NewClients(secrets, log), servers: map[string]*modelServer{}}
+func newModels(secrets func(catalog.Secret) (string, error), maxResult int, log *slog.Logger) *models {
+	return &models{Clients: chain.NewClients(secrets, maxResult, log), servers: map[string]*modelServer{}}
 }
 
 // Call implements [model.Client].
@@ -68,7 +68,7 @@ func (m *models) serve(ctx context.Context, t *catalog.Target) (string, error) {
 	}
 	s = &modelServer{
 		simulate: *t.Simulate, url: "http://" + listener.Addr().String() + "/v1",
-		server: process.NewServer(simulated.New(*t.Simulate)),
+		server: process.NewModelServer(simulated.New(*t.Simulate)),
 	}
 	m.servers[t.Name] = s
 	go func() { _ = s.server.Serve(listener) }()

@@ -60,7 +60,7 @@ func (f deadFlags) open(ctx context.Context, c *console) (deadLetters, func(), e
 
 // deadFilter chooses among dead letters. The zero value takes all.
 type deadFilter struct {
-	Hop    string `help:"Only those that died at this function: ingest, schedule, infer or callback." placeholder:"HOP"`
+	Hop    string `help:"Only those that died at this function: ingest, schedule, infer, callback or batch." placeholder:"HOP"`
 	Reason string `help:"Only those with this reason." placeholder:"REASON"`
 	Tenant string `help:"Only those of this tenant." placeholder:"TENANT"`
 	Since  string `help:"Only those that died since: 2h ago, or a time such as 2026-01-02T15:04:05Z." placeholder:"WHEN"`
@@ -73,7 +73,7 @@ func (f deadFilter) none() bool { return f == deadFilter{} }
 func (f deadFilter) parse(now time.Time) (func(events.Event) bool, error) {
 	hops := []events.Hop{events.Ingest, events.Schedule, events.Infer, events.Callback, events.Batch}
 	if f.Hop != "" && !slices.Contains(hops, events.Hop(f.Hop)) {
-		return nil, fmt.Errorf("dead: --hop %q: want ingest, schedule, infer or callback", f.Hop)
+		return nil, fmt.Errorf("dead: --hop %q: want ingest, schedule, infer, callback or batch", f.Hop)
 	}
 	if _, ok := meanings[events.Reason(f.Reason)]; f.Reason != "" && !ok {
 		return nil, fmt.Errorf("dead: --reason %q: want one of %s", f.Reason, strings.Join(reasonWords(), ", "))

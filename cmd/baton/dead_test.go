@@ -121,7 +121,7 @@ func TestDeadListShowsWhatIsAskedFor(t *testing.T) {
 func TestDeadFiltersThatAreWrongSaySo(t *testing.T) {
 	t.Parallel()
 	for filter, want := range map[deadFilter]string{
-		{Hop: "deliver"}:     "want ingest, schedule, infer or callback",
+		{Hop: "deliver"}:     "want ingest, schedule, infer, callback or batch",
 		{Reason: "bad luck"}: "undelivered",
 		{Since: "yesterday"}: "want a duration such as 2h",
 		{Since: "-2h"}:       "want a duration such as 2h",

@@ -13,7 +13,7 @@ import (
 func refusedAtDoor() events.Event {
 	e := events.Event{
 		ID: "refused-1", Source: "/baton/ingest", Type: intake.RefusedType, Tenant: "a", ErrorCode: "invalid", Data: []byte(`{"a secret":1}`),
-		Extra: map[string]any{"place": "baton.in.a"},
+		Extra: map[string]any{"place": "baton.in.a", "originid": "order-7"},
 	}
 	return e.AsDead(events.DeadLetter{Hop: events.Ingest, Reason: events.ReasonRefused, Detail: "/model_id is required", Time: diedAt(1)})
 }
@@ -53,7 +53,7 @@ func TestDeadShowSaysThatASenderIsToMendWhatWasRefusedAtTheDoor(t *testing.T) {
 	if err := (deadShowCommand{ID: "refused-1"}).show(t.Context(), c, bus, diedAt(5)); err != nil {
 		t.Fatal(err)
 	}
-	for _, says := range []string{"died at     ingest", "/model_id is required", "Its sender is to mend it", "baton.in.a"} {
+	for _, says := range []string{"died at     ingest", "/model_id is required", "Its sender is to mend it", "came from   baton.in.a", "sender's id order-7"} {
 		if !strings.Contains(out.String(), says) {
 			t.Errorf("it does not say %q: %s", says, out)
 		}

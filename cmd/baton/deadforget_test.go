@@ -19,7 +19,7 @@ func forgetterOf(bus deadLetters, answer string) (f *forgetter, out, stderr *out
 
 func TestDeadLettersAreForgottenOnceThatIsAgreed(t *testing.T) {
 	t.Parallel()
-	for answer, agreed := range map[string]bool{"yes\n": true, "yes": true, " yes \n": true, "y\n": false, "no\n": false, "\n": false, "": false} {
+	for answer, agreed := range map[string]bool{"yes\n": true, "yes": true, "yes \r\n": true, "y\n": false, "no\n": false, "\n": false, "": false} {
 		bus := buried(t, 3)
 		if err := bus.Publish(t.Context(), refusedAtDoor()); err != nil {
 			t.Fatal(err)

@@ -161,6 +161,12 @@ func (s shown) print(c *console, now time.Time) error {
 	if s.Detail != "" {
 		line("detail", "%s", s.Detail)
 	}
+	// Of what was refused at the door: where it came from, and what its sender calls it.
+	for _, of := range []struct{ name, attribute string }{{"came from", "place"}, {"sender's id", "originid"}} {
+		if v, ok := s.Event[of.attribute].(string); ok && v != "" && s.Hop == events.Ingest {
+			line(of.name, "%s", v)
+		}
+	}
 	if s.Copies > 1 {
 		line("copies", "%d dead letters have this id; this is the newest", s.Copies)
 	}

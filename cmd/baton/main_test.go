@@ -90,6 +90,23 @@ func upAndRunning(t *testing.T) (url, key, nats, data string) {
 	return out.find(t, `address +(\S+)`), out.find(t, `key +(\S+)`), out.find(t, `nats +(\S+)`), data
 }
 
+func TestUpSaysWhereEdgesConnectTo(t *testing.T) {
+	t.Parallel()
+	var out, stderr output
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan int, 1)
+	args := []string{"up", "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", "--leaf-listen", "127.0.0.1:0", "--data", t.TempDir()}
+	go func() {
+		done <- run(ctx, args, strings.NewReader(""), &out, &stderr, func(string) string { return "" })
+	}()
+	out.find(t, `leaf +(nats-leaf://127\.0\.0\.1:\d+)`)
+	cancel()
+	if status := <-done; status != 0 || strings.Contains(stderr.String(), "default_js_domain") {
+		t.Errorf("up ended with %d:\n%s", status, &stderr)
+	}
+}
+
 func TestSendWaitsForTheResult(t *testing.T) {
 	t.Parallel()
 	url, key, _, data := upAndRunning(t)

@@ -25,7 +25,7 @@ func (m modelCommand) Run(ctx context.Context, c *console) error {
 		return fmt.Errorf("model: %w", err)
 	}
 	fmt.Fprintf(c.out, "model server at http://%s/v1\n", listener.Addr())
-	server := process.NewServer(simulated.New(simulate))
+	server := process.NewModelServer(simulated.New(simulate))
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(listener); ctx.Err() == nil {

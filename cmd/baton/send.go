@@ -21,7 +21,8 @@ type sendCommand struct {
 	Model    string `help:"Model to ask." default:"gpt-4-turbo"`
 	Priority string `help:"high, normal or low." enum:"high,normal,low," default:""`
 	Callback string `help:"Where the result is delivered."`
-	Wait     bool   `help:"Wait up to a minute for the result and print it; exit 1 unless it is completed."`
+	Wait     bool   `help:"Wait up to a minute for the result and print it; exit 1 unless it is completed." xor:"answer"`
+	Stream   bool   `help:"Print the answer as it is made, and on stderr what it came to; exit 1 unless completed." xor:"answer"`
 }
 
 func (s sendCommand) Run(ctx context.Context, c *console) error {
@@ -43,6 +44,9 @@ func (s sendCommand) Run(ctx context.Context, c *console) error {
 	if s.Callback != "" {
 		request["callback_url"] = s.Callback
 	}
+	if s.Stream {
+		request["stream"] = true
+	}
 	body, err := json.Marshal(request)
 	if err != nil {
 		return fmt.Errorf("send: %w", err)
@@ -54,6 +58,9 @@ func (s sendCommand) Run(ctx context.Context, c *console) error {
 	a, err := post(ctx, strings.TrimSuffix(s.URL, "/"), key, body, prefer)
 	if err != nil {
 		return fmt.Errorf("send: %w", err)
+	}
+	if s.Stream {
+		return s.stream(ctx, c, a.MessageID, key)
 	}
 	var pretty bytes.Buffer
 	if err := json.Indent(&pretty, a.body, "", "  "); err != nil {

@@ -58,6 +58,9 @@ func (u upCommand) Run(ctx context.Context, c *console) error {
 	}
 	fmt.Fprintf(c.out, "  models    %s\n  receiver  %s%s\n  data      %s\n  nats      %s\n  redis     %s\n",
 		strings.Join(models, ", "), l.URL, local.SinkPath, l.Data, l.NATSURL, redis)
+	if l.LeafURL != "" {
+		fmt.Fprintf(c.out, "  leaf      %s\n", l.LeafURL)
+	}
 	fmt.Fprintln(c.out, "Ctrl-C drains and stops it.")
 	<-ctx.Done()
 	fmt.Fprintln(c.out, "draining")

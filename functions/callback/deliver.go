@@ -23,16 +23,20 @@ func (c *Callback) deliver(ctx context.Context, in events.Event, body []byte) er
 		}
 		return again(cat.Callbacks.Retries, in, 0, err) // a secret's file may be on its way
 	}
-	timeout := cat.Callbacks.Timeout
-	if timeout <= 0 {
-		timeout = defaultTimeout
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errSlow)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout(cat), errSlow)
 	defer cancel()
 	if outbound.Is(in.CallbackURL) {
 		return c.enqueue(ctx, cat, signer, in, body)
 	}
 	return c.call(ctx, cat, signer, in, body)
+}
+
+// timeout returns how long a receiver has for an answer.
+func timeout(cat *catalog.Catalog) time.Duration {
+	if cat.Callbacks.Timeout <= 0 {
+		return defaultTimeout
+	}
+	return cat.Callbacks.Timeout
 }
 
 // errSlow says that it is the delivery's own time that is up.

@@ -52,7 +52,7 @@ type agreement struct {
 }
 
 // handshakes keeps what receivers answered, by tenant and address without its query: a tenant must not spoil an address for
-// another, and a query is often another for each request. Of those that ask at once one does, and the others wait for it.
+// another, and a query is often another for each request. Of those that ask at once one does, and all wait for it.
 type handshakes struct {
 	known  *otter.Cache[string, agreement]
 	asking *singleflight.Group
@@ -75,7 +75,7 @@ func (c *Callback) agreed(ctx context.Context, cat *catalog.Catalog, t *catalog.
 		return hop.Reject(events.ReasonBlocked, errURL)
 	}
 	place := u.Scheme + "://" + u.Host + u.EscapedPath()
-	a, err := c.agreement(ctx, t, t.Name+" "+place, u)
+	a, err := c.agreement(ctx, cat, t, t.Name+" "+place, u)
 	unwilling, asked := err.(*unwillingError) //nolint:errorlint // as agreement returns it
 	switch {
 	case err == nil:
@@ -95,20 +95,31 @@ func (c *Callback) agreed(ctx context.Context, cat *catalog.Catalog, t *catalog.
 	return c.paced(ctx, cat, a, place, u.Host, in)
 }
 
-// agreement returns what the receiver answers, or has answered of late.
-func (c *Callback) agreement(ctx context.Context, t *catalog.Tenant, key string, u *url.URL) (agreement, error) {
+// agreement returns what the receiver answers, or has answered of late. Whoever asks does so for all who wait, and does not stop
+// because the delivery that asked first does: it has the time of a delivery of its own.
+func (c *Callback) agreement(
+	ctx context.Context, cat *catalog.Catalog, t *catalog.Tenant, key string, u *url.URL,
+) (agreement, error) {
 	if a, ok := c.asked.known.GetIfPresent(key); ok && c.now().Before(a.until) {
 		return a, nil
 	}
-	given, err, _ := c.asked.asking.Do(key, func() (any, error) {
+	answered := c.asked.asking.DoChan(key, func() (any, error) {
+		ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), timeout(cat), errSlow)
+		defer cancel()
 		a, err := c.ask(ctx, t, u)
 		if err == nil {
 			c.asked.known.Set(key, a)
 		}
 		return a, err
 	})
-	a, _ := given.(agreement)
-	return a, err
+	select {
+	case given := <-answered:
+		a, _ := given.Val.(agreement)
+		return a, given.Err
+	case <-ctx.Done():
+		err := ctx.Err()
+		return agreement{}, &postError{host: u.Host, what: "ask whether it may be called: " + describe(err), err: err}
+	}
 }
 
 // unwillingError says that the receiver did not answer for now.

@@ -1,6 +1,7 @@
 package callback_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -184,5 +185,35 @@ func TestADeliveryThatIsPutOffForADayIsGivenUpByTheSchedule(t *testing.T) {
 	}
 	if got := fmt.Sprint(o.Err); got != "callback: deliver to "+r.Listener.Addr().String()+": it has agreed to no more than 1 a minute" {
 		t.Errorf("the error is %q", got)
+	}
+}
+
+func TestADeliveryThatStopsDoesNotStopTheQuestionThatOthersWaitFor(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	c := asked(t, &now)
+	came, answer := make(chan struct{}, 9), make(chan struct{})
+	agrees := agreeing(http.StatusOK, "WebHook-Allowed-Origin", "*")
+	r := newReceiver(t, func(w http.ResponseWriter, req *http.Request) {
+		if req.Method == http.MethodOptions {
+			came <- struct{}{}
+			<-answer
+		}
+		agrees(w, req)
+	})
+	drained, drain := context.WithCancel(t.Context())
+	stopped := make(chan hop.Outcome, 1)
+	go func() { stopped <- c.handle(drained, nth(1, r.URL)) }()
+	<-came
+	drain()
+	if o := <-stopped; o.Kind == hop.Done || o.Kind == hop.Retry && o.After == 5*time.Second {
+		t.Errorf("the delivery that stopped got %s after %v: %v, want no try counted", o.Kind, o.After, o.Err)
+	}
+	done := make(chan hop.Outcome, 1)
+	go func() { done <- c.handle(t.Context(), nth(2, r.URL)) }()
+	close(answer)
+	wantDone(t, <-done)
+	if got := r.got(); len(got) != 2 {
+		t.Errorf("%d requests, want one OPTIONS and one POST", len(got))
 	}
 }

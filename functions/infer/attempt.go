@@ -35,6 +35,12 @@ func (f *function) attempt(ctx context.Context, in events.Event, req events.Requ
 	if err != nil || refusal != nil {
 		return f.refused(ctx, in, refusal), err
 	}
+	ready, refusal, err := f.prepare(ctx, in, req, target)
+	if err != nil || refusal != nil {
+		bill.release(ctx)
+		return f.unbegun(ctx, in, refusal), err
+	}
+	defer ready.drop()
 	if mine, err := f.claim(ctx, in); err != nil || !mine {
 		bill.release(ctx)
 		return nil, err
@@ -44,12 +50,13 @@ func (f *function) attempt(ctx context.Context, in events.Event, req events.Requ
 		bill.release(ctx)
 		return f.refuse(ctx, in, model.NewError(events.CodeExpired, nil)), nil
 	}
-	answer, err := f.Models.Call(ctx, f.call(ctx, in, req, target, token))
+	answer, err := f.Models.Call(ctx, f.call(ctx, in, req, target, token, ready))
 	end := f.Now()
 	failure, failed := errors.AsType[*model.Error](err)
 	if err != nil && (ctx.Err() != nil || !failed) {
-		// The attempt did not fail: this process ends, or the lease is lost. What was reserved stays: it may have been paid.
-		if failed && !failure.Sent {
+		// The attempt did not fail: this process ends, the lease is lost, or the store went away. What was reserved stays where
+		// it may have been paid, as only a request can be that was sent whole.
+		if failed && !failure.Sent || ready.torn.Load() {
 			bill.release(ctx)
 		}
 		return nil, fmt.Errorf("infer: call for %s: %w", in.ID, errors.Join(err, context.Cause(ctx)))
@@ -58,12 +65,12 @@ func (f *function) attempt(ctx context.Context, in events.Event, req events.Requ
 	if !failed {
 		o, failure = f.completed(in, req, answer, start, end)
 	}
-	f.report(target, failure, probe, end.Sub(start))
-	probe = false
 	if failure != nil && !events.Begun(failure.Code) {
-		bill.release(ctx) // the client knows no such target: nothing was called
+		bill.release(ctx) // the client knows no such target, or what is sent went missing: no model had the request
 		return f.refuse(ctx, in, failure), nil
 	}
+	f.report(target, failure, probe, end.Sub(start))
+	probe = false
 	usage := taken(answer, failure)
 	bill.settle(ctx, usage, failure)
 	told := Attempt{Target: target.Name, Latency: end.Sub(start), Usage: usage}
@@ -76,13 +83,12 @@ func (f *function) attempt(ctx context.Context, in events.Event, req events.Requ
 }
 
 // call returns the call of the attempt. When ctx is done no more pieces of its answer go out: the lease may be another worker's.
-func (f *function) call(ctx context.Context, in events.Event, req events.Request, t *catalog.Target, token int64) model.Call {
+func (f *function) call(
+	ctx context.Context, in events.Event, req events.Request, t *catalog.Target, token int64, ready *prepared,
+) model.Call {
 	call := model.Call{
-		Target: t, Request: req, ID: in.ID,
+		Target: t, Request: req, ID: in.ID, Expand: ready.expand(),
 		TraceParent: in.TraceParent, TraceState: in.TraceState, Expiry: in.Expiry,
-	}
-	if f.Expand != nil {
-		call.Expand = f.Expand(in)
 	}
 	if in.Stream && f.Tokens != nil {
 		id := tokens.ID{Attempt: in.Attempt, Token: token}
@@ -104,7 +110,7 @@ func (f *function) completed(in events.Event, req events.Request, a model.Answer
 		return nil, answered(model.NewError(events.CodeUnusableOutput, errors.New("the message cannot be encoded")), a)
 	}
 	if len(data) > f.MaxResult {
-		return nil, answered(model.NewError(events.CodeOutputTooLarge, nil), a)
+		return nil, answered(model.TooLarge(int64(f.MaxResult)), a)
 	}
 	return &outcome{data: data}, nil
 }
@@ -207,11 +213,23 @@ func (f *function) refused(ctx context.Context, in events.Event, e *model.Error)
 	return f.refuse(ctx, in, e)
 }
 
+// unbegun is refused for an attempt that was not begun, whatever the code is elsewhere.
+func (f *function) unbegun(ctx context.Context, in events.Event, e *model.Error) *outcome {
+	o := f.refused(ctx, in, e)
+	if o != nil {
+		o.Unbegun = true
+	}
+	return o
+}
+
 // refuse returns the outcome of a failed attempt, and logs why: the outcome only says what the caller may know.
 func (f *function) refuse(ctx context.Context, in events.Event, e *model.Error) *outcome {
+	if e.Target == "" {
+		e.Target = in.Target // it is not the client that failed
+	}
 	level := slog.LevelWarn
 	switch {
-	case events.CallersFault(e.Code), e.Code == events.CodeDeadline, e.Code == events.CodeExpired, e.Code == events.CodeBreakerOpen:
+	case events.Final(e.Code), e.Code == events.CodeDeadline, e.Code == events.CodeExpired, e.Code == events.CodeBreakerOpen:
 		level = slog.LevelInfo
 	}
 	attrs := []slog.Attr{

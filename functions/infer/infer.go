@@ -6,15 +6,18 @@
 //
 //	(1) take the lease     who finds it held parks the event; who finds the outcome emits it again, without a call.
 //	                       A crash after it: the lease runs out, the repeat takes it.
-//	(2) admit              breaker, place at the target, budget, deadline; a refusal is an attempt_failed that was not begun
-//	(3) claim the run      durable, once, right before the first call: a request that was canceled, or another run of it, ends
+//	(2) admit              breaker, place at the target, budget, deadline; a refusal is an attempt_failed that was not begun.
+//	                       A crash after it: what was reserved stays so, and counts as spent.
+//	(3) prepare            what the request refers to is there, and images are fetched. Where it is not, what was reserved is
+//	                       released, and the attempt is refused or waits, not begun.
+//	(4) claim the run      durable, once, right before the first call: a request that was canceled, or another run of it, ends
 //	                       here. What has not been called can be canceled, however often it was bounced.
-//	(4) call               A crash in it or after it: the model may have been paid, and the repeat calls again under the same
+//	(5) call               A crash in it or after it: the model may have been paid, and the repeat calls again under the same
 //	                       idempotency key. What was reserved stays reserved until then: it is counted once.
-//	(5) finish the lease   with the outcome, by its fencing token: a worker that stalled and was succeeded is refused here
+//	(6) finish the lease   with the outcome, by its fencing token: a worker that stalled and was succeeded is refused here
 //	                       and emits nothing. A crash after it: the repeat finds the outcome.
-//	(6) keep the answer    for equal requests
-//	(7) emit               by the runtime, before the input is acknowledged
+//	(7) keep the answer    for equal requests
+//	(8) emit               by the runtime, before the input is acknowledged
 //
 // The lease, the places, the breakers and the answers are shared through stores that may be away. Then each process goes on
 // with what it sees itself; only what a tenant with a budget asks for waits.
@@ -86,7 +89,7 @@ type Config struct {
 	// Observe, if set, is told how each attempt ended that was begun.
 	Observe func(Attempt)
 
-	MaxResult int              // bytes of a result; 0: 900 KiB. One that is larger is events.CodeOutputTooLarge
+	MaxResult int              // bytes of a result, as the transport takes; 0: 900 KiB. Over it is events.CodeOutputTooLarge
 	Now       func() time.Time // nil: time.Now
 	Log       *slog.Logger     // nil: nothing is logged
 }

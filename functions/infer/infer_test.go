@@ -141,6 +141,9 @@ func TestAttemptFailed(t *testing.T) {
 		if out := c.one(t, scheduled(t, body, 1), events.AttemptFailed); out.ErrorCode != events.CodeOutputTooLarge {
 			t.Errorf("got %s", out.ErrorCode)
 		}
+		if !strings.Contains(c.log.String(), `"err":"model: call main: output_too_large"`) {
+			t.Errorf("the log says %s", c.log.String())
+		}
 	})
 	t.Run("a target that is gone from the configuration", func(t *testing.T) {
 		t.Parallel()
@@ -323,7 +326,10 @@ func TestConfigHasDefaults(t *testing.T) {
 	f := infer.New(infer.Config{Catalog: c.config.Catalog, Models: c.config.Models, Results: c.config.Results})
 	out, err := f(t.Context(), scheduled(t, body, 1))
 	if err != nil || len(out) != 1 || out[0].ErrorCode != events.CodeOutputTooLarge || time.Since(out[0].Time) > time.Hour {
-		t.Errorf("got %d events, %v", len(out), err)
+		t.Fatalf("got %d events, %v", len(out), err)
+	}
+	if m := out[0].ErrorMessage; !strings.Contains(m, "921600 bytes") || !strings.Contains(m, "fewer inputs") {
+		t.Errorf("the caller is told %q", m)
 	}
 }
 

@@ -143,7 +143,7 @@ func TestAnAttemptWhoseDataIsNotThereWasNotBegun(t *testing.T) {
 				return model.Body{}, model.NewError(code, nil)
 			}
 		}
-		in := scheduled(t, body, 1)
+		in := scheduled(t, `{"model_id":"gpt","messages":[{"role":"user","content":"hello"}]}`, 1)
 		out := c.one(t, in, events.AttemptFailed)
 		if out.ErrorCode != code || out.Begun != 0 || !reflect.DeepEqual(out.Tried, []string{"main"}) {
 			t.Errorf("got %+v", out)

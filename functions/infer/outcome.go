@@ -13,6 +13,7 @@ import (
 type outcome struct {
 	Code    string `json:"code,omitempty"` // "" is success
 	Message string `json:"message,omitempty"`
+	Unbegun bool   `json:"unbegun,omitempty"` // no model was called, though the code is one of calls
 	data    []byte // the result of one that succeeded
 }
 
@@ -20,7 +21,7 @@ type outcome struct {
 func (o outcome) encode() []byte {
 	b, err := json.Marshal(o)
 	if err != nil {
-		panic(err) // two strings
+		panic(err) // two strings and a bool
 	}
 	return append(append(b, '\n'), o.data...)
 }
@@ -47,7 +48,7 @@ func (f *function) event(in events.Event, o outcome) events.Event {
 	if o.Code != events.CodeBreakerOpen { // a target that was left alone was not tried
 		out.Tried = append(slices.Clone(in.Tried), in.Target)
 	}
-	if events.Begun(o.Code) {
+	if events.Begun(o.Code) && !o.Unbegun {
 		out.Begun = in.Begun + 1
 	}
 	return out

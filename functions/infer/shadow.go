@@ -44,18 +44,24 @@ func (f *function) shadow(ctx context.Context, in events.Event, req events.Reque
 	if probe {
 		defer f.unprobed(target, &probe)
 	}
+	// What it refers to may be gone: it is removed when the request has ended. Then there is nothing to see.
+	ready, refusal, err := f.prepare(ctx, in, req, target)
+	if err != nil || refusal != nil {
+		return err
+	}
+	defer ready.drop()
 	start := f.Now()
-	answer, err := f.Models.Call(ctx, model.Call{Target: target, Request: req, ID: in.ID, Expiry: in.Expiry})
+	answer, err := f.Models.Call(ctx, model.Call{Target: target, Request: req, ID: in.ID, Expiry: in.Expiry, Expand: ready.expand()})
 	took := f.Now().Sub(start)
 	failure, failed := errors.AsType[*model.Error](err)
 	if err != nil && (ctx.Err() != nil || !failed) {
 		return fmt.Errorf("infer: shadow call for %s: %w", in.ID, errors.Join(err, ctx.Err()))
 	}
+	if failure != nil && !events.Begun(failure.Code) {
+		return nil // no model had the request
+	}
 	f.report(target, failure, probe, took)
 	probe = false
-	if failure != nil && !events.Begun(failure.Code) {
-		return nil // nothing was called
-	}
 	usage := taken(answer, failure)
 	f.bill(in, execution(in, start.UnixMicro()), target, shadows).settle(ctx, usage, failure)
 	told := Attempt{Target: target.Name, Shadow: true, Latency: took, Usage: usage}

@@ -35,20 +35,23 @@ type Receipt struct{ MessageID, RequestID string }
 // is what a crash (or a lost answer) means:
 //
 //	(0) parts          what was taken out of the body is in the object store, under an id of this reading of it.
-//	                   A crash from here to (3) leaves the objects without an event: they expire, an hour after the latest
-//	                   deadline there is. So do those of a repeat that is still queued, since nobody knows which of the two
-//	                   events the transport kept, and those of a request that is canceled before it begins.
+//	                   A crash from here to (2) leaves objects that nothing refers to: they expire, an hour after the latest
+//	                   deadline there is.
 //	check, refused     nothing else is written yet: the caller repeats, and it is the first time again. Here, and wherever
-//	                   it is known that no event refers to the objects, they are removed before the answer.
+//	                   neither an acceptance nor an event refers to the objects, they are removed before the answer.
 //	(1) tally          enters the message id, where the tenant has a bound of what is queued.
 //	                   A crash after it leaves an entry without a request, which counts until the request's deadline, or
 //	                   until the caller repeats and the request ends.
-//	(2) accept         writes tenant, ids and digest under the message id, once.
+//	(2) accept         writes tenant, ids, digest, and where the objects are, under the message id, once.
 //	                   A crash after it leaves an acceptance without an event. Nobody was told 202. When the caller repeats,
 //	                   it finds its own acceptance, still queued, and goes on to (3). If it never does, nothing runs:
 //	                   polling says queued until the acceptance expires, and the entry counts until the deadline.
 //	    spool          puts a request that is too large for an event into the object store, an hour after whose deadline it
 //	                   expires. A crash after it is one after (2).
+//	    inherit        a repeat that is still queued looks for the objects that the acceptance names. It refers to those, and
+//	                   removes its own after (3); a crash before that leaves them to expire. If they are gone, or a crash
+//	                   came before they were all put, it refers to its own: both are left to expire then but those of the
+//	                   copy that runs.
 //	(3) publish        stores the event, confirmed. A crash after it leaves a request that runs without its caller's
 //	                   knowledge, as after any lost answer. When the caller repeats, the event has the same id and is
 //	                   stored once; where the transport has forgotten the id, two copies exist, and the one that begins
@@ -56,14 +59,14 @@ type Receipt struct{ MessageID, RequestID string }
 //	                   again, and the request runs uncounted.
 //	(4) 202            the caller knows. The entry is taken out when the request has ended, by whoever writes that down, or
 //	                   by a cancel; a crash between the two leaves it to the tally itself, which looks when it is full.
+//	                   So it is with the objects: a crash before they are removed leaves them to expire.
 //
 // The other order would let an event run, and end, that nothing can be polled of, and two bodies under one id both run.
 func (s *Server) Submit(ctx context.Context, c *Caller, sub Submission) (Receipt, *problem.Problem) {
-	e := events.Event{Parts: sub.Parts, PartsID: sub.PartsID}
-	published := false // or it may have been
+	own, needed := Body{Parts: sub.Parts, PartsID: sub.PartsID}, false
 	defer func() {
-		if !published {
-			s.discard(ctx, e.PartsID, e.Parts)
+		if !needed {
+			s.Discard(ctx, own)
 		}
 	}()
 	doc, req, p := s.check(c, sub)
@@ -87,23 +90,29 @@ func (s *Server) Submit(ctx context.Context, c *Caller, sub Submission) (Receipt
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	now := s.now()
-	e = events.New(c.Tenant.Name, req, c.priority(req, sub), body, now, s.deadline(c, req, sub, now))
+	e := events.New(c.Tenant.Name, req, c.priority(req, sub), body, now, s.deadline(c, req, sub, now))
 	e.Parts, e.PartsID = sub.Parts, sub.PartsID
 	entry, p := s.admit(ctx, c, rc.MessageID, e)
 	if p != nil {
 		return Receipt{}, p
 	}
-	first, stands, p := s.accept(ctx, rc, results.Acceptance{
+	own = s.holding(e)
+	e.PartsID = own.PartsID
+	stood, stands, p := s.accept(ctx, rc, results.Acceptance{
 		Tenant: c.Tenant.Name, RequestID: rc.RequestID, Model: req.ModelID,
 		Digest: hex.EncodeToString(doc.digest[:]), AcceptedAt: now, Note: sub.Note,
+		Parts: own.Parts, PartsID: own.PartsID,
 	})
+	needed = stood.PartsID == own.PartsID || stood.Digest == "" && s.accepted(ctx, rc.MessageID, own)
 	if p == nil && stands == events.StatusQueued {
+		first := stood.AcceptedAt
 		e.Accepted, e.Expiry = first, s.deadline(c, req, sub, first)
 		e.TraceParent, e.TraceState, e.Extra = sub.TraceParent, sub.TraceState, sub.Extra
 		e.CacheKey = s.cacheKey(c, sub, e)
-		if e, p = s.spool(ctx, e, rc.RequestID); p == nil {
+		if e, p = s.keep(ctx, e, stood); p == nil {
 			p = s.publish(ctx, e)
-			published = p == nil || p.Status != http.StatusRequestEntityTooLarge
+			refers := needed || e.PartsID == own.PartsID // the event does, which may have been stored though p says not
+			needed = refers && (p == nil || p.Status != http.StatusRequestEntityTooLarge)
 		}
 	}
 	s.uncount(ctx, c, rc.MessageID, entry, p, stands)
@@ -113,26 +122,26 @@ func (s *Server) Submit(ctx context.Context, c *Caller, sub Submission) (Receipt
 	return rc, nil
 }
 
-// accept writes the acceptance, or finds what was accepted before. It returns when the request was first accepted, and how it
-// stands. Its event is left to be published while it is queued: of one that has begun or ended, it was stored evidently.
+// accept writes the acceptance, or finds what was accepted before. It returns which one stands, zero where that is not known,
+// and how the request does. Its event is left to be published while it is queued: of one that has begun or ended, it was stored
+// evidently.
 func (s *Server) accept(
 	ctx context.Context, rc Receipt, a results.Acceptance,
-) (first time.Time, stands events.Status, _ *problem.Problem) {
+) (stood results.Acceptance, stands events.Status, _ *problem.Problem) {
 	prior, err := s.cfg.Results.Accept(ctx, rc.MessageID, a)
-	if err != nil {
-		return first, "", s.unavailable("accept", rc.MessageID, err)
-	}
-	if prior == nil {
-		return a.AcceptedAt, events.StatusQueued, nil
-	}
-	if prior.Digest != a.Digest {
-		return first, "", problem.New(problem.IDReused, "")
+	switch {
+	case err != nil:
+		return stood, "", s.unavailable("accept", rc.MessageID, err)
+	case prior == nil:
+		return a, events.StatusQueued, nil
+	case prior.Digest != a.Digest:
+		return *prior, "", problem.New(problem.IDReused, "")
 	}
 	standing, err := s.cfg.Results.Look(ctx, rc.MessageID)
 	if err != nil && !errors.Is(err, results.ErrNotFound) { // it may expire between the two
-		return first, "", s.unavailable("look", rc.MessageID, err)
+		return *prior, "", s.unavailable("look", rc.MessageID, err)
 	}
-	return prior.AcceptedAt, standing.Status(), nil
+	return *prior, standing.Status(), nil
 }
 
 func (s *Server) publish(ctx context.Context, e events.Event) *problem.Problem {

@@ -50,7 +50,9 @@ func (s *Server) fromEvent(e *envelope) Submission {
 			e.wrong("datacontenttype", "must be "+events.JSON)
 		}
 	}
-	sub := Submission{Body: e.data, at: e.at, FallbackID: eventRequestID(source, id)}
+	sub := Submission{
+		Body: e.data.Bytes, Parts: e.data.Parts, PartsID: e.data.PartsID, at: e.at, FallbackID: eventRequestID(source, id),
+	}
 	if v := e.optional("priority"); v != "" {
 		if sub.Priority = events.Priority(v); !sub.Priority.Valid() {
 			e.wrong("priority", "must be high, normal or low")

@@ -249,7 +249,7 @@ func TestSentencesSayWhatToDo(t *testing.T) {
 		"/metadata":               "must be an object, not an array",
 		"/parameters/max_tokens":  "must be a whole number",
 		"/parameters/model":       "must not be given: model_id names the model",
-		"/parameters/stream":      "must be false",
+		"/parameters/stream":      "is not a parameter here: set stream beside parameters",
 		"/parameters/temperature": "must be at most 2",
 		"/priority":               `must be one of "high", "normal", "low"`,
 	}

@@ -43,10 +43,12 @@ type batched struct {
 // if every event was accepted, and 207 if any was not. A caller that got no answer sends the whole batch again, and one that
 // got 207 those events whose problem may pass: what was accepted is the same message again.
 func (s *Server) postBatch(x *Exchange, r *http.Request) *problem.Problem {
+	x.TakeTime()
 	body, p := readBody(x, r, batchBodies*bodyLimit(x.Catalog))
 	if p != nil {
 		return p
 	}
+	x.AnswerIn(answerTime)
 	list, p := splitBatch(body)
 	if p != nil {
 		return p
@@ -58,7 +60,7 @@ func (s *Server) postBatch(x *Exchange, r *http.Request) *problem.Problem {
 	var all sync.WaitGroup
 	for i, event := range list {
 		if i > 0 { // the first is what was counted for the HTTP request
-			if p := s.paced(r.Context(), &x.Caller); p != nil {
+			if p := s.Paced(r.Context(), &x.Caller); p != nil {
 				answers[i] = refusal(p)
 				continue
 			}
@@ -140,10 +142,11 @@ func (s *Server) takeBatched(
 ) (rc Receipt, p *problem.Problem) {
 	defer s.recovered(c, &p)
 	at := "/" + strconv.Itoa(i)
-	if limit := bodyLimit(c.Catalog); int64(len(event)) > limit {
-		return rc, tooLarge(limit)
+	body, p := s.TakeBody(ctx, c, event)
+	if p != nil {
+		return rc, within(at, p)
 	}
-	e, p := structuredEnvelope(event)
+	e, p := s.structured(ctx, c, body)
 	if p != nil {
 		return rc, within(at, p)
 	}

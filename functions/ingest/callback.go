@@ -59,7 +59,38 @@ func (s *Server) receivers(c *Caller, object map[string]any, req *events.Request
 		}
 		req.Callbacks = append(req.Callbacks, callback)
 	}
+	req.Callbacks = distinct(req.CallbackURL, req.Callbacks)
 	return list, faults
+}
+
+// distinct returns the callbacks with each URL once, told of all that any of its own wants, and of nothing that the callback URL
+// is told of already: nobody is told the same thing twice.
+func distinct(callbackURL string, list []events.CallbackRequest) []events.CallbackRequest {
+	ends := []string{events.Completed.Step(), events.Failed.Step()} // what one is told that names no events
+	wants := func(c events.CallbackRequest) []string {
+		if len(c.Events) == 0 {
+			return ends
+		}
+		return c.Events
+	}
+	var merged []events.CallbackRequest
+	for _, c := range list {
+		if c.URL == callbackURL {
+			c.Events = slices.DeleteFunc(slices.Clone(wants(c)), func(e string) bool { return slices.Contains(ends, e) })
+			if len(c.Events) == 0 {
+				continue
+			}
+		}
+		at := slices.IndexFunc(merged, func(m events.CallbackRequest) bool { return m.URL == c.URL })
+		if at < 0 {
+			merged = append(merged, c)
+			continue
+		}
+		all := slices.Concat(wants(merged[at]), wants(c))
+		slices.Sort(all)
+		merged[at].Events = slices.Compact(all)
+	}
+	return merged
 }
 
 // receiver reads a callback URL, or says what is wrong with it.

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -37,15 +38,13 @@ func (s *Server) postEvent(x *Exchange, r *http.Request) *problem.Problem {
 	if p != nil {
 		return p
 	}
-	e := binaryEnvelope(r.Header, body.Bytes)
+	e := binaryEnvelope(r.Header, body)
 	if mode == structuredJSON {
-		if e, p = structuredEnvelope(body.Bytes); p != nil {
-			s.Discard(r.Context(), body)
+		if e, p = s.structured(r.Context(), &x.Caller, body); p != nil {
 			return p
 		}
 	}
 	sub := s.fromEvent(e)
-	sub.Parts, sub.PartsID = body.Parts, body.PartsID
 	if sub.TraceParent == "" {
 		sub.TraceParent, sub.TraceState = traceContext(r.Header["Traceparent"], r.Header["Tracestate"])
 	}
@@ -76,7 +75,7 @@ func eventMode(r *http.Request) (mode string, _ *problem.Problem) {
 type envelope struct {
 	structured bool
 	attributes map[string]any // as they came: of any type of JSON in structured mode, else strings
-	data       []byte         // the request; nil if there is none to be read
+	data       Body           // the request; nil bytes if there is none to be read
 	at         string         // the pointer to the data in the body
 	faults     []problem.FieldError
 }
@@ -93,7 +92,7 @@ func (e *envelope) wrong(name, detail string) {
 }
 
 // binaryEnvelope returns the event whose attributes are headers, and whose data is the body.
-func binaryEnvelope(h http.Header, body []byte) *envelope {
+func binaryEnvelope(h http.Header, body Body) *envelope {
 	e := &envelope{attributes: map[string]any{}, data: body}
 	for _, header := range slices.Sorted(maps.Keys(h)) {
 		name, ok := strings.CutPrefix(header, "Ce-")
@@ -113,6 +112,29 @@ func binaryEnvelope(h http.Header, body []byte) *envelope {
 	return e
 }
 
+// structured returns the event that a body in structured mode is, of which parts were taken out where its data is JSON as it
+// is. They are taken out of data in base64 here: the request is the same in either, and by itself. What is refused leaves
+// nothing.
+func (s *Server) structured(ctx context.Context, c *Caller, body Body) (*envelope, *problem.Problem) {
+	e, p := structuredEnvelope(body.Bytes)
+	switch {
+	case p != nil:
+		s.Discard(ctx, body)
+		return nil, p
+	case e.at == encodedData:
+		s.Discard(ctx, body) // it has no data that parts were taken out of
+		if e.data, p = s.TakeBody(ctx, c, e.data.Bytes); p != nil {
+			return nil, within(e.at, p)
+		}
+	default: // without data, they are discarded with what is wrong
+		e.data.Parts, e.data.PartsID = body.Parts, body.PartsID
+	}
+	return e, nil
+}
+
+// encodedData is the pointer to data in base64.
+const encodedData = "/data_base64"
+
 // structuredEnvelope returns the event whose attributes and data are members of the body.
 func structuredEnvelope(body []byte) (*envelope, *problem.Problem) {
 	doc, p := readDocument(body)
@@ -131,9 +153,9 @@ func structuredEnvelope(body []byte) (*envelope, *problem.Problem) {
 		if isEncoded {
 			e.wrong("data_base64", "must not be given together with data")
 		}
-		e.data, e.at = unpack(body)["data"], "/data"
+		e.data.Bytes, e.at = unpack(body)["data"], "/data"
 	case isEncoded:
-		e.data, e.at = e.decoded(encoded), "/data_base64"
+		e.data.Bytes, e.at = e.decoded(encoded), encodedData
 	default:
 		e.wrong("data", "is required: it is the request")
 	}

@@ -23,6 +23,10 @@ type Budget interface {
 // leaveTimeout bounds how long an answer waits for a tally to be corrected, which its caller may not wait for.
 const leaveTimeout = time.Second
 
+// Limited is what a route that takes submissions is asked first, for one that learns of its tenant by itself: it counts the
+// request against the rate of the exchange's tenant, and returns the problem of one that is too fast, or nil.
+func (s *Server) Limited(x *Exchange, r *http.Request) *problem.Problem { return s.limited(x, r) }
+
 // limited is the problem of a tenant that submits faster than its rate, or nil. Every answer to a tenant with a rate says
 // what is left of it. What is answered here was not read: a request counts whatever is in it, and the same one again too.
 func (s *Server) limited(x *Exchange, r *http.Request) *problem.Problem {

@@ -16,23 +16,29 @@ type Exchange struct {
 
 	status int // 0 until the answer has begun
 
+	r *http.Request
+
 	pathID string // what stands in the path for a message id, whatever it is
 }
 
 // WriteHeader implements http.ResponseWriter.
 func (x *Exchange) WriteHeader(status int) {
-	if x.status == 0 {
-		x.status = status
-	}
+	x.begin(status)
 	x.ResponseWriter.WriteHeader(status)
 }
 
 // Write implements http.ResponseWriter.
 func (x *Exchange) Write(b []byte) (int, error) {
-	if x.status == 0 {
-		x.status = http.StatusOK
-	}
+	x.begin(http.StatusOK)
 	return x.ResponseWriter.Write(b) //nolint:gosec // every answer is JSON and says so, with nosniff: no browser takes it for HTML
+}
+
+// begin takes note that the answer begins. However late that is, there is time to write it.
+func (x *Exchange) begin(status int) {
+	if x.status == 0 {
+		x.status = status
+		x.AnswerIn(0)
+	}
 }
 
 // Unwrap is for http.ResponseController.
@@ -41,7 +47,7 @@ func (x *Exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := s.cfg.Now()
-	x := &Exchange{ResponseWriter: w, Caller: Caller{Catalog: s.cfg.Catalog()}}
+	x := &Exchange{ResponseWriter: w, r: r, Caller: Caller{Catalog: s.cfg.Catalog()}}
 	rt, id, ok := s.match(r)
 	x.pathID = id
 	defer func() {
@@ -56,7 +62,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	if !ok {
-		problem.New(problem.NotFound, "There is nothing at this path; see /openapi.json.").Write(x)
+		nothing(x, r.URL.Path)
 		return
 	}
 	if p := s.serve(x, r, rt); p != nil {
@@ -73,7 +79,7 @@ func (rt Route) refuse(x *Exchange, p *problem.Problem) {
 }
 
 func (s *Server) serve(x *Exchange, r *http.Request, rt Route) *problem.Problem {
-	handle, p := rt.handler(r.Method)
+	handle, p := rt.handler(r)
 	if p != nil {
 		return p
 	}

@@ -1,9 +1,11 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -27,21 +29,6 @@ const defaultInline = 64 << 10
 // partsSlack is how much longer a body may say it is than all that may be in it, for escapes.
 const partsSlack = 1 << 20
 
-// Bounds of an exchange in which something large travels: how long that may take, 64 MiB at the pace of a bad line, and the
-// answer after that, which may wait for a result.
-const (
-	largeTimeout  = 10 * time.Minute
-	answerTimeout = 90 * time.Second
-)
-
-// TakeTime lets the exchange take longer than the server's timeouts, of bodies that are small, allow.
-func (x *Exchange) TakeTime() {
-	// Not every writer has deadlines, and where there are none, none has to be put off.
-	control, now := http.NewResponseController(x.ResponseWriter), time.Now()
-	_ = control.SetReadDeadline(now.Add(largeTimeout))
-	_ = control.SetWriteDeadline(now.Add(largeTimeout + answerTimeout))
-}
-
 // ReadBody reads a JSON body of the caller's, bounded by the limits of the configuration. Its large parts go into the object
 // store as they come, and references to them stand in their place: the body that is left is what the request is, and what is
 // compared when it is repeated. Where there is no object store, where no part may go there, and where the body says that it is
@@ -49,22 +36,56 @@ func (x *Exchange) TakeTime() {
 //
 // A body with parts that is refused, or that repeats a request that is under way, leaves objects: see [Server.Submit].
 func (s *Server) ReadBody(x *Exchange, r *http.Request) (Body, *problem.Problem) {
-	limits := x.Catalog.Limits
-	inline, limit := inlineLimit(x.Catalog), bodyLimit(x.Catalog)
-	if s.cfg.Objects == nil || limits.Part <= 0 || r.ContentLength >= 0 && r.ContentLength <= inline {
+	limit := bodyLimit(x.Catalog)
+	if r.ContentLength >= 0 && r.ContentLength <= inlineLimit(x.Catalog) || !s.takes(x.Catalog) {
 		body, p := readBody(x, r, limit)
 		return Body{Bytes: body}, p
 	}
-	if most := limit + 4*(limits.Part/3*4) + partsSlack; r.ContentLength > most {
+	if most := mostWithParts(x.Catalog); r.ContentLength > most {
 		return Body{}, tooLarge(most).With("Connection", "close")
 	}
 	x.TakeTime()
-	taken, err := attachments.Take(r.Context(), s.cfg.Objects, r.Body,
-		attachments.Limits{Inline: inline, Part: limits.Part, Body: limit}, s.now().Add(maxDeadline+partsGrace))
+	body, p := s.takeParts(r.Context(), x.Catalog, r.Body, longest(mostWithParts(x.Catalog)))
+	if p != nil {
+		p = p.With("Connection", "close") // the body was not read to its end
+	}
+	return body, p
+}
+
+// TakeBody does for a JSON body that is in memory what [Server.ReadBody] does for one that is read, within the same bounds: so
+// a request is the same by whichever door it comes. The given bytes are left as they are.
+func (s *Server) TakeBody(ctx context.Context, c *Caller, body []byte) (Body, *problem.Problem) {
+	limit := bodyLimit(c.Catalog)
+	switch n := int64(len(body)); {
+	case n <= inlineLimit(c.Catalog) && n <= limit:
+		return Body{Bytes: body}, nil
+	case s.takes(c.Catalog):
+		return s.takeParts(ctx, c.Catalog, bytes.NewReader(body), 0)
+	case n > limit:
+		return Body{}, tooLarge(limit)
+	default:
+		return Body{Bytes: body}, nil
+	}
+}
+
+// takes reports whether parts are taken out of bodies.
+func (s *Server) takes(c *catalog.Catalog) bool { return s.cfg.Objects != nil && c.Limits.Part > 0 }
+
+// takeParts reads a body to its end, for so long at most, and takes its large parts out of it.
+func (s *Server) takeParts(
+	ctx context.Context, c *catalog.Catalog, from io.Reader, atMost time.Duration,
+) (Body, *problem.Problem) {
+	limits := attachments.Limits{Inline: inlineLimit(c), Part: c.Limits.Part, Body: bodyLimit(c)}
+	taken, err := attachments.Take(ctx, s.cfg.Objects, from, limits, s.now().Add(atMost+maxDeadline+partsGrace))
 	if err != nil {
-		return Body{}, s.untaken(err, limit)
+		return Body{}, s.untaken(err, limits.Body)
 	}
 	return Body{Bytes: taken.Body, Parts: taken.Parts, PartsID: taken.PartsID}, nil
+}
+
+// mostWithParts is how long a body may say it is: all that may be left of it, and all that may be in it.
+func mostWithParts(c *catalog.Catalog) int64 {
+	return bodyLimit(c) + 4*(c.Limits.Part/3*4) + partsSlack
 }
 
 func inlineLimit(c *catalog.Catalog) int64 {
@@ -74,28 +95,26 @@ func inlineLimit(c *catalog.Catalog) int64 {
 	return defaultInline
 }
 
-// untaken is the problem of a body that could not be taken in. It was not read to its end.
+// untaken is the problem of a body that could not be taken in.
 func (s *Server) untaken(err error, limit int64) *problem.Problem {
 	fault, ok := errors.AsType[*attachments.Fault](err)
 	if !ok {
 		if unreadable, ok := errors.AsType[*attachments.ReadError](err); ok {
 			return unread(unreadable.Unwrap(), limit)
 		}
-		return s.unavailable("part", "", err).With("Connection", "close")
+		return s.unavailable("part", "", err)
 	}
-	var p *problem.Problem
 	field := problem.FieldError{Pointer: fault.Pointer, Detail: fault.Detail}
 	switch {
 	case fault.Kind == attachments.TooLarge && fault.Pointer == "":
-		p = problem.New(problem.TooLarge, fault.Detail)
+		return problem.New(problem.TooLarge, fault.Detail)
 	case fault.Kind == attachments.TooLarge:
-		p = problem.New(problem.TooLarge, "A part of the body is too large; see errors.", field)
+		return problem.New(problem.TooLarge, "A part of the body is too large; see errors.", field)
 	case fault.Kind == attachments.Malformed:
-		p = problem.New(problem.Malformed, "The body is not JSON; see errors.", field)
+		return problem.New(problem.Malformed, "The body is not JSON; see errors.", field)
 	default:
-		p = invalid([]problem.FieldError{field})
+		return invalid([]problem.FieldError{field})
 	}
-	return p.With("Connection", "close")
 }
 
 // Discard removes what was taken out of a body that is not submitted. What it cannot remove expires.

@@ -24,6 +24,7 @@ func (s *Server) getRequest(x *Exchange, r *http.Request) *problem.Problem {
 		return p
 	}
 	if wait > 0 && !standing.Terminal() {
+		x.AnswerIn(wait)
 		later, err := s.Wait(r.Context(), x.MessageID, wait)
 		if err != nil {
 			return s.unread(x.MessageID, err)
@@ -63,13 +64,16 @@ func (s *Server) cancel(ctx context.Context, c *Caller, standing results.Standin
 		}
 	}
 	if status == events.StatusCanceled {
-		s.canceled(ctx, c)
+		s.canceled(ctx, c, standing.Accepted)
 	}
 	return status, nil
 }
 
-// canceled counts a canceled request no more: again each time, since the time before may have been cut short.
-func (s *Server) canceled(ctx context.Context, c *Caller) {
+// canceled counts a canceled request no more, and removes what is kept for it: again each time, since the time before may have
+// been cut short. It comes after the cancel is written, from when on nothing of the request is run; a copy of its event that
+// finds nothing fails, and is dropped since it was canceled.
+func (s *Server) canceled(ctx context.Context, c *Caller, a results.Acceptance) {
+	s.discard(ctx, a.PartsID, a.Parts)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
 	if s.cfg.Tally != nil {
@@ -79,7 +83,7 @@ func (s *Server) canceled(ctx context.Context, c *Caller) {
 
 // look returns where the tenant's own request stands that the path names.
 func (s *Server) look(ctx context.Context, x *Exchange) (results.Standing, *problem.Problem) {
-	return s.Look(ctx, &x.Caller, x.pathID)
+	return s.Look(ctx, &x.Caller, messageID(x.pathID))
 }
 
 // unread is the problem of a results store that cannot be reached.

@@ -45,6 +45,29 @@ func TestPollingFollowsARequest(t *testing.T) {
 	}
 }
 
+func TestARequestIsHadByTheIDsOfOpenAIsAnswers(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	r := f.accepted(t, good)
+	digits := strings.ReplaceAll(r.MessageID, "-", "")
+	ids := []string{"chatcmpl-" + digits, "cmpl-" + digits, "resp_" + digits, digits}
+	for _, id := range ids {
+		if a := f.do(t, http.MethodGet, "/v1/inferences/"+id, ""); a.status != 200 || a.receipt(t).MessageID != r.MessageID {
+			t.Errorf("GET %s answered %d: %s", id, a.status, a)
+		}
+		if a := f.do(t, http.MethodDelete, "/v1/inferences/"+id, ""); a.status != 200 || a.receipt(t).Status != events.StatusCanceled {
+			t.Errorf("DELETE %s answered %d: %s", id, a.status, a)
+		}
+	}
+	f.end(t, r.MessageID, events.StatusCompleted)
+	for _, id := range ids {
+		a := f.do(t, http.MethodGet, "/v1/inferences/"+id+"/stream", "")
+		if a.status != 200 || !strings.Contains(string(a.body), r.MessageID) {
+			t.Errorf("the stream of %s answered %d: %s", id, a.status, a)
+		}
+	}
+}
+
 func TestALongPollAnswersWhenTheResultComes(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -88,13 +111,14 @@ func TestWhatIsNotThereIs404(t *testing.T) {
 	f := setup(t)
 	r := f.accepted(t, good)
 	for name, c := range map[string][]string{
-		"an unknown id":            {someID},
-		"no UUID":                  {"hello"},
-		"a UUID in braces":         {"{" + r.MessageID + "}"},
-		"a UUID as a URN":          {"urn:uuid:" + r.MessageID},
-		"a UUID without hyphens":   {strings.ReplaceAll(r.MessageID, "-", "")},
-		"an id and more":           {r.MessageID + ".accepted"},
-		"another tenant's request": {r.MessageID, "Authorization", "Bearer " + narrowKey},
+		"an unknown id":             {someID},
+		"no UUID":                   {"hello"},
+		"a UUID in braces":          {"{" + r.MessageID + "}"},
+		"a UUID as a URN":           {"urn:uuid:" + r.MessageID},
+		"an id of embeddings":       {"embd-" + strings.ReplaceAll(r.MessageID, "-", "")},
+		"an id with a dash missing": {strings.Replace(r.MessageID, "-", "", 1)},
+		"an id and more":            {r.MessageID + ".accepted"},
+		"another tenant's request":  {r.MessageID, "Authorization", "Bearer " + narrowKey},
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodDelete} {
 			a := f.do(t, method, "/v1/inferences/"+c[0], "", c[1:]...)
@@ -210,5 +234,27 @@ func TestACancelIsKeptAsLongAsTheAcceptance(t *testing.T) {
 		if got, _ := cells.of.Load(fact); got != start.Add(results.Retention) {
 			t.Errorf("%s expires %v", fact, got)
 		}
+	}
+}
+
+func TestAResultArrivesHoweverLongItIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, wait := range map[string]func(f *fixture, body, messageID string) answer{
+		"with Prefer": func(f *fixture, body, _ string) answer { return f.post(t, body, "Prefer", "wait=30") },
+		"by polling": func(f *fixture, _, messageID string) answer {
+			return f.do(t, http.MethodGet, "/v1/inferences/"+messageID+"?wait=30", "")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			const body = `{"request_id":"` + someID + `","model_id":"small","prompt":"Hello."}`
+			first := f.accepted(t, body)
+			ended := make(chan []byte, 1)
+			defer time.AfterFunc(4*writeTimeout, func() { ended <- f.end(t, first.MessageID, events.StatusCompleted) }).Stop()
+			if a := wait(f, body, first.MessageID); a.status != http.StatusOK || !bytes.Equal(a.body, <-ended) {
+				t.Errorf("answered %s", a)
+			}
+		})
 	}
 }

@@ -49,6 +49,7 @@ func (s *Server) take(x *Exchange, r *http.Request, sub Submission) *problem.Pro
 	if given := r.Header["Prefer"]; len(given) > 0 {
 		pref := parsePrefer(given)
 		if pref.wait > 0 {
+			x.AnswerIn(pref.wait)
 			if body := s.await(r.Context(), rc.MessageID, pref); body != nil {
 				x.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(pref.wait.Seconds())))
 				x.WriteJSON(http.StatusOK, body)

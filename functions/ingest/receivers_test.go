@@ -88,6 +88,36 @@ func TestSeveralCallbacksTravelWithTheRequest(t *testing.T) {
 	}
 }
 
+func TestAReceiverThatIsNamedTwiceIsToldOnce(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ body, want string }{
+		"as the callback URL and among the callbacks": {
+			`"callback_url":"https://a.example.com/","callbacks":[{"url":"https://a.example.com/"},{"url":"https://b.example.com/","events":["failed"]}]`,
+			"failed=https://b.example.com/",
+		},
+		"as the callback URL alone": {
+			`"callback_url":"https://a.example.com/","callbacks":[{"url":"https://a.example.com/","events":["failed"]}]`, "",
+		},
+		"as the callback URL, which is not told all of it": {
+			`"callback_url":"https://a.example.com/","callbacks":[{"url":"https://a.example.com/","events":["failed","attempt_failed"]}]`,
+			"attempt_failed=https://a.example.com/",
+		},
+		"among the callbacks, for other events": {
+			`"callbacks":[{"url":"https://a.example.com/","events":["failed"]},{"url":"https://b.example.com/"},{"url":"https://a.example.com/"}]`,
+			"completed+failed=https://a.example.com/ completed+failed=https://b.example.com/",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			f.accepted(t, `{"model_id":"small","prompt":"p",`+tc.body+`}`)
+			if got := f.published(t); len(got) != 1 || got[0].Callbacks != tc.want {
+				t.Errorf("got %q, want %q", got[0].Callbacks, tc.want)
+			}
+		})
+	}
+}
+
 func TestEachOfSeveralCallbacksIsCheckedAtTheDoor(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

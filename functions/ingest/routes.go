@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -19,6 +20,8 @@ type Route struct {
 	Methods map[string]Handler
 	Open    bool // to callers without a key
 	Submits bool // takes requests, which a tenant's rate is of
+	// Has reports whether there is something at a path that matches, for methods that are not answered; nil: there is.
+	Has func(r *http.Request) bool
 	// Refuse answers with a problem; nil: as RFC 9457 has it.
 	Refuse func(x *Exchange, p *problem.Problem)
 }
@@ -37,7 +40,7 @@ func (s *Server) routes() (fixed map[string]Route, request Route) {
 		{Pattern: "/v1/inferences", Methods: post(s.postRequest), Submits: true},
 		{Pattern: "/async-infer", Methods: post(s.postRequest), Submits: true},
 		{Pattern: "/v1/events", Methods: post(s.postEvent), Submits: true},
-		{Pattern: "/v1/models", Methods: get(s.getModels)},
+		{Pattern: "/v1/models", Methods: get(s.getModels), Refuse: refuseBoth},
 		{Pattern: "/healthz", Methods: get(s.getHealth), Open: true},
 		{Pattern: "/readyz", Methods: get(s.getReady), Open: true},
 		{Pattern: "/metrics", Methods: get(s.getMetrics), Open: true},
@@ -65,23 +68,30 @@ func (s *Server) match(r *http.Request) (rt Route, id string, ok bool) {
 	if rt, ok := s.fixed[path]; ok {
 		return rt, "", true
 	}
-	id, ok = strings.CutPrefix(path, requestPath)
-	if ok && id != "" && !strings.Contains(id, "/") {
+	if id, is := strings.CutPrefix(path, requestPath); is && id != "" && !strings.Contains(id, "/") {
 		return s.request, id, true
 	}
-	found := false
 	for _, other := range s.mounted {
-		if !other.matches(r) {
-			continue
-		}
-		if _, p := other.handler(r.Method); p == nil {
+		switch _, answers := other.Methods[method(r)]; {
+		case !other.matches(r):
+		case answers:
 			return other, "", true
-		}
-		if !found { // it says which methods it answers
-			rt, found = other, true
+		case other.Has != nil && !other.Has(r):
+		default: // together they say which methods the path answers
+			rt, ok = rt.joined(other), true
 		}
 	}
-	return rt, "", found
+	return rt, "", ok
+}
+
+// joined returns a route of the methods of both, which is as the first but for those; rt may be zero.
+func (rt Route) joined(other Route) Route {
+	if rt.Methods == nil {
+		return other
+	}
+	rt.Methods = maps.Clone(rt.Methods)
+	maps.Copy(rt.Methods, other.Methods)
+	return rt
 }
 
 // matches reports whether the request's path is the route's, and sets its path values.
@@ -100,12 +110,17 @@ func (rt Route) matches(r *http.Request) bool {
 	return true
 }
 
-// handler returns what answers the method; HEAD is answered as GET is, and the server leaves the body out.
-func (rt Route) handler(method string) (Handler, *problem.Problem) {
-	if method == http.MethodHead {
-		method = http.MethodGet
+// method returns the request's; HEAD is answered as GET is, and the server leaves the body out.
+func method(r *http.Request) string {
+	if r.Method == http.MethodHead {
+		return http.MethodGet
 	}
-	if h, ok := rt.Methods[method]; ok {
+	return r.Method
+}
+
+// handler returns what answers the request's method.
+func (rt Route) handler(r *http.Request) (Handler, *problem.Problem) {
+	if h, ok := rt.Methods[method(r)]; ok {
 		return h, nil
 	}
 	allow := make([]string, 0, len(rt.Methods)+1)

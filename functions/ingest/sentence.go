@@ -21,6 +21,9 @@ func sentence(at string, k jsonschema.ErrorKind) string {
 	case *kind.Enum:
 		return "must be one of " + strings.Join(literals(k.Want), ", ")
 	case *kind.Const:
+		if at == "/parameters/stream" {
+			return "is not a parameter here: set stream beside parameters"
+		}
 		return "must be " + literals([]any{k.Want})[0]
 	case *kind.Format:
 		return format(k.Want)

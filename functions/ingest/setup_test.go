@@ -54,6 +54,9 @@ func testCatalog() *catalog.Catalog {
 	}
 }
 
+// writeTimeout is the server's, far below what callers wait: whoever answers late has to put it off.
+const writeTimeout = 50 * time.Millisecond
+
 // fixture is a server over real parts in memory.
 type fixture struct {
 	*httptest.Server
@@ -80,7 +83,9 @@ func setup(t *testing.T, options ...option) *fixture {
 		cfg.Results = cfg.Results.WithClock(cfg.Now)
 		f.store = cfg.Results
 	}
-	f.Server = httptest.NewServer(ingest.New(cfg))
+	f.Server = httptest.NewUnstartedServer(ingest.New(cfg))
+	f.Config.WriteTimeout = writeTimeout
+	f.Start()
 	t.Cleanup(f.Close)
 	return f
 }

@@ -39,7 +39,7 @@ func (s *Server) getStream(x *Exchange, r *http.Request) *problem.Problem {
 	if p != nil {
 		return p
 	}
-	standing, p := s.Look(r.Context(), &x.Caller, r.PathValue("message_id"))
+	standing, p := s.Look(r.Context(), &x.Caller, messageID(r.PathValue("message_id")))
 	if p != nil {
 		return p
 	}

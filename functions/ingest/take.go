@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"baton.dev/baton/events"
 	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/problem"
 )
@@ -40,19 +41,29 @@ var arrivals = uuid.MustParse("0c6d1d52-6f0c-5b0e-9f55-0d6f0d7c7a03")
 func (s *Server) TakeEvent(ctx context.Context, tenant *catalog.Tenant, a Arrival) (rc Receipt, p *problem.Problem) {
 	c := &Caller{Catalog: s.cfg.Catalog(), Tenant: tenant}
 	defer s.recovered(c, &p)
-	if p := s.paced(ctx, c); p != nil {
+	if p := s.Paced(ctx, c); p != nil {
 		return rc, p
 	}
-	if limit := bodyLimit(c.Catalog); int64(len(a.Data)) > limit {
-		return rc, tooLarge(limit)
-	}
-	e, p := a.envelope()
+	media, p := a.media()
 	if p != nil {
 		return rc, p
 	}
-	sub := Submission{Body: a.Data, FallbackID: uuid.NewSHA1(arrivals, []byte(a.ID)).String()}
-	if e != nil {
+	body, p := s.TakeBody(ctx, c, a.Data)
+	if p != nil {
+		return rc, p
+	}
+	sub := Submission{
+		Body: body.Bytes, Parts: body.Parts, PartsID: body.PartsID, FallbackID: uuid.NewSHA1(arrivals, []byte(a.ID)).String(),
+	}
+	switch {
+	case media == structuredJSON, len(a.Attributes) == 0 && isStructured(body.Bytes):
+		e, p := s.structured(ctx, c, body)
+		if p != nil {
+			return rc, p
+		}
 		sub = s.fromEvent(e)
+	case len(a.Attributes) > 0:
+		sub = s.fromEvent(attributeEnvelope(a.Attributes, body))
 	}
 	if sub.TraceParent == "" && a.TraceParent != "" {
 		sub.TraceParent, sub.TraceState = traceContext([]string{a.TraceParent}, []string{a.TraceState})
@@ -60,8 +71,8 @@ func (s *Server) TakeEvent(ctx context.Context, tenant *catalog.Tenant, a Arriva
 	return s.Submit(ctx, c, sub)
 }
 
-// paced is the problem of a tenant that submits faster than its rate, or nil.
-func (s *Server) paced(ctx context.Context, c *Caller) *problem.Problem {
+// Paced is the problem of a tenant that submits faster than its rate, or nil: then one request more counts.
+func (s *Server) Paced(ctx context.Context, c *Caller) *problem.Problem {
 	if s.cfg.Limit == nil {
 		return nil
 	}
@@ -72,41 +83,32 @@ func (s *Server) paced(ctx context.Context, c *Caller) *problem.Problem {
 	return nil
 }
 
-// envelope returns the event that arrived; nil: a request by itself.
-func (a Arrival) envelope() (*envelope, *problem.Problem) {
-	media := ""
-	if a.ContentType != "" {
-		var params map[string]string
-		var err error
-		if media, params, err = mime.ParseMediaType(a.ContentType); err != nil {
-			return nil, problem.New(problem.UnsupportedMediaType, "The content type cannot be read.")
-		}
-		if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
-			return nil, problem.New(problem.UnsupportedMediaType, fmt.Sprintf("The charset %q is not taken: JSON is UTF-8.", charset))
-		}
+// media returns the media type of the data, one of those that are taken.
+func (a Arrival) media() (string, *problem.Problem) {
+	if a.ContentType == "" {
+		return events.JSON, nil
 	}
-	switch {
-	case media == structuredJSON:
-		return structuredEnvelope(a.Data)
-	case media != "" && media != "application/json":
-		return nil, problem.New(problem.UnsupportedMediaType,
+	media, params, err := mime.ParseMediaType(a.ContentType)
+	if err != nil {
+		return "", problem.New(problem.UnsupportedMediaType, "The content type cannot be read.")
+	}
+	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+		return "", problem.New(problem.UnsupportedMediaType, fmt.Sprintf("The charset %q is not taken: JSON is UTF-8.", charset))
+	}
+	if media != structuredJSON && media != events.JSON {
+		return "", problem.New(problem.UnsupportedMediaType,
 			fmt.Sprintf("The content type %q is not taken here: send application/json, or %s.", media, structuredJSON))
-	case len(a.Attributes) > 0:
-		return attributeEnvelope(a.Attributes, a.Data), nil
-	case a.isStructured():
-		return structuredEnvelope(a.Data)
-	default:
-		return nil, nil
 	}
+	return media, nil
 }
 
-// isStructured reports whether the data is an event in structured mode that does not say so, as the official SDK writes them
-// to NATS. A request by itself has no specversion: the schema refuses one.
-func (a Arrival) isStructured() bool {
-	if !bytes.Contains(a.Data, []byte(`"specversion"`)) {
+// isStructured reports whether JSON is an event in structured mode that does not say so, as the official SDK writes them to
+// NATS. A request by itself has no specversion: the schema refuses one.
+func isStructured(data []byte) bool {
+	if !bytes.Contains(data, []byte(`"specversion"`)) {
 		return false
 	}
-	doc, p := readDocument(a.Data)
+	doc, p := readDocument(data)
 	if p != nil {
 		return false
 	}
@@ -116,7 +118,7 @@ func (a Arrival) isStructured() bool {
 }
 
 // attributeEnvelope returns the event whose attributes came beside its data.
-func attributeEnvelope(attributes map[string]string, data []byte) *envelope {
+func attributeEnvelope(attributes map[string]string, data Body) *envelope {
 	e := &envelope{attributes: map[string]any{}, data: data}
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
 		e.attributes[name] = attributes[name]

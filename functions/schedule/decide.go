@@ -54,7 +54,7 @@ func over(c *catalog.Catalog, in events.Event, now time.Time) *events.ResultErro
 		return fail(events.CodeModelNotOffered, "the model is no longer offered").failure
 	case !mayUse(c, in):
 		return fail(events.CodeModelNotOffered, "the model is no longer offered to the tenant").failure
-	case events.CallersFault(in.ErrorCode):
+	case events.Final(in.ErrorCode):
 		return fail(in.ErrorCode, in.ErrorMessage).failure
 	case !in.Expiry.IsZero() && !now.Before(in.Expiry):
 		return fail(events.CodeDeadline, fmt.Sprintf("the deadline has passed; attempts begun: %d", in.Begun)).failure
@@ -114,6 +114,8 @@ func (p *policy) decide() decision {
 		return fail(events.CodeBudgetSpent, "what an attempt may cost is more than the tenant's budget has left")
 	case p.in.Attempt == 0:
 		return fail(events.CodeNoTarget, "the model has no target")
+	case p.in.ErrorCode == events.CodeUnsupported && p.in.Begun == 0:
+		return fail(events.CodeUnsupported, p.in.ErrorMessage) // no target that could be tried can do it
 	default:
 		return fail(events.CodeAttemptsSpent, spent(p.in))
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +44,14 @@ func failedAt(in events.Event, target, code string) events.Event {
 	out.Target, out.ErrorCode = target, code
 	out.Tried = append(slices.Clone(in.Tried), target)
 	out.Begun++
+	return out
+}
+
+// cannot returns the event of an attempt at a target that cannot do what is asked.
+func cannot(in events.Event, target string) events.Event {
+	out := failedAt(in, target, events.CodeUnsupported)
+	out.Begun--
+	out.ErrorMessage = "it calls no tools"
 	return out
 }
 
@@ -117,7 +126,7 @@ func TestWhatCannotPassIsNotTriedTwice(t *testing.T) {
 
 func TestFailures(t *testing.T) {
 	c := configured(2, map[string]int{"a": 1, "bb": 1})
-	empty := configured(2, nil)
+	empty, one := configured(2, nil), configured(5, map[string]int{"a": 1})
 	empty.Models["m"].Fallback = nil
 	other := request(1)
 	other.Model = "unknown"
@@ -135,11 +144,21 @@ func TestFailures(t *testing.T) {
 		"a deadline that leaves no time":         {configured(9, map[string]int{"a": 1}), soon, now, events.CodeDeadline},
 		"a request that the model refuses":       {c, failedAt(request(1), "a", events.CodeInvalidRequest), now, events.CodeInvalidRequest},
 		"content that the model refuses":         {c, failedAt(request(1), "a", events.CodeContentRefused), now, events.CodeContentRefused},
+		"an answer that is too large":            {c, failedAt(request(1), "a", events.CodeOutputTooLarge), now, events.CodeOutputTooLarge},
+		"a request that no target can do":        {one, cannot(cannot(request(1), "a"), "fallback"), now, events.CodeUnsupported},
+		"one that a target can do which failed":  {one, cannot(failedAt(request(1), "a", events.CodeQuotaExhausted), "fallback"), now, events.CodeAttemptsSpent},
 		"a request whose attempts are all spent": {c, failedAt(failedAt(request(1), "a", events.CodeTimeout), "bb", events.CodeTimeout), now, events.CodeAttemptsSpent},
 	} {
 		t.Run(name, func(t *testing.T) {
 			expectFailed(t, handle(t, tc.catalog, tc.in, tc.at), tc.want)
 		})
+	}
+}
+
+func TestTheCallerIsToldWhatNoTargetCanDo(t *testing.T) {
+	out := handle(t, configured(5, map[string]int{"a": 1}), cannot(cannot(request(1), "a"), "fallback"), now)
+	if !strings.Contains(string(out.Data), `"error":{"code":"unsupported","message":"it calls no tools"}`) {
+		t.Errorf("the result is %s", out.Data)
 	}
 }
 
@@ -166,7 +185,7 @@ func expectFailed(t *testing.T, out events.Event, code string) {
 		t.Fatal(err)
 	}
 	if r.Status != events.StatusFailed || r.Error == nil || r.Error.Code != code || r.MessageID != out.Subject ||
-		r.RequestID == "" || r.Attempts != out.Attempt || r.Metadata["k"] != "v" || r.Timings.AcceptedAt != now {
+		r.RequestID == "" || r.Attempts != out.Begun || r.Metadata["k"] != "v" || r.Timings.AcceptedAt != now {
 		t.Errorf("the result is %s", out.Data)
 	}
 }

@@ -13,6 +13,7 @@ package attachments
 
 import (
 	"context"
+	"crypto/rand"
 	"strconv"
 	"time"
 
@@ -28,6 +29,9 @@ const MaxBody = 8 << 20
 
 // PartKey returns the key of the object that a request's part is, by its number.
 func PartKey(partsID string, n int) string { return "parts/" + partsID + "/" + strconv.Itoa(n) }
+
+// NewPartsID returns where the objects of a request are kept, which nobody can guess.
+func NewPartsID() string { return rand.Text() }
 
 // cleanTimeout bounds a removal, for which nobody waits. What it does not remove expires.
 const cleanTimeout = 15 * time.Second
@@ -53,7 +57,7 @@ func Discard(ctx context.Context, store objects.Store, partsID string, parts int
 
 // Clean removes the objects of a request whose terminal event has been written down: never before, since a repeat of what
 // made the event needs them. It is for completed and failed events; the copies for further receivers, and other events, have
-// nothing to remove. The objects of a request that was canceled before it began have no such event, and expire.
+// nothing to remove. The objects of a request that was canceled before it began have no such event: whoever cancels removes them.
 func Clean(ctx context.Context, store objects.Store, e events.Event) error {
 	if e.Subscriber > 0 || e.Type != events.Completed && e.Type != events.Failed {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -28,8 +29,10 @@ type Expander struct {
 	//
 	// [*egress.Transport]: https://pkg.go.dev/baton.dev/baton/internal/egress#Transport
 	Fetch http.RoundTripper
-	// FetchMost returns how many bytes an image may have that is fetched. Nil or 0: 64 MiB.
-	FetchMost func() int64
+	// Most returns how many bytes an image may have that is fetched. All that a request refers to may have four times as many
+	// together, each time that it does. Nil or 0: 64 MiB.
+	Most func() int64
+	Now  func() time.Time // nil: time.Now
 }
 
 // Expand returns what expands the messages of an event's request for a target, as [model.Call] wants it. The body that it
@@ -38,13 +41,23 @@ type Expander struct {
 //
 // What is not there, or not as it was, is a [*model.Error] of [events.CodeDataMissing] or [events.CodeDataAltered] before
 // anything is sent, if it can be told by then. While the body is read every object is verified, and the error comes in the
-// place of what follows it: no server gets a complete request with it. A store that is away is [hop.Unavailable].
+// place of what follows it: no server gets a complete request with it. A store that is away is [hop.Unavailable]. A host of an
+// image that does not answer, or not well, is nobody's fault here: it is [hop.Park], and [events.CodeDataMissing] when it was
+// asked for some minutes, or no time is left. More than may be is [events.CodeInvalidRequest].
+//
+// What was fetched is kept on disk until ctx is done.
 func (e Expander) Expand(in events.Event) func(context.Context, *catalog.Target, json.RawMessage) (model.Body, error) {
 	return func(ctx context.Context, t *catalog.Target, messages json.RawMessage) (model.Body, error) {
 		if !refers(messages, t.FetchURLs && e.Fetch != nil) {
 			return whole(messages), nil
 		}
-		x := &expansion{Expander: e, ctx: ctx, in: in, target: t, text: messages}
+		x := &expansion{
+			Expander: e, ctx: ctx, in: in, target: t, text: messages, sum: sum{most: defaultMost},
+			stats: map[string]objects.Info{}, images: map[string]download{},
+		}
+		if e.Most != nil && e.Most() > 0 {
+			x.sum.most = e.Most()
+		}
 		return x.run()
 	}
 }
@@ -77,6 +90,12 @@ type expansion struct {
 	text     []byte
 	taken    int // of text, by segments
 	segments []segment
+
+	sum    sum
+	stats  map[string]objects.Info // by key: each is asked for once
+	images map[string]download     // by URL: each is fetched once
+	// until the fetches must all be done; zero: none was begun
+	fetchUntil time.Time
 }
 
 func (x *expansion) run() (model.Body, error) {
@@ -116,10 +135,14 @@ func (x *expansion) spot(s spot) error {
 }
 
 // replace puts a content between two pieces of text in the place of a value.
-func (x *expansion) replace(s spot, before string, content segment, after string) {
+func (x *expansion) replace(s spot, before string, content segment, after string) error {
+	if err := x.sum.refer(content.size); err != nil {
+		return err
+	}
 	x.segments = append(x.segments,
 		segment{bytes: x.text[x.taken:s.start]}, segment{bytes: []byte(before)}, content, segment{bytes: []byte(after)})
 	x.taken = s.end
+	return nil
 }
 
 func (x *expansion) part(s spot) error {
@@ -140,8 +163,7 @@ func (x *expansion) part(s spot) error {
 	if ref.Type != "" && s.place != audio {
 		before = dataURL(ref.Type)
 	}
-	x.replace(s, before, content, `"`)
-	return nil
+	return x.replace(s, before, content, `"`)
 }
 
 // dataURL returns the beginning of a JSON string that is a data URL in base64.
@@ -171,8 +193,7 @@ func (x *expansion) fileByID(s spot) error {
 	if typ == "" {
 		typ = "application/octet-stream"
 	}
-	x.replace(s, `{"filename":`+quoted(name)+`,"file_data":`+dataURL(typ), content, `"}`)
-	return nil
+	return x.replace(s, `{"filename":`+quoted(name)+`,"file_data":`+dataURL(typ), content, `"}`)
 }
 
 // imageByID puts an image that was uploaded in the place of its name.
@@ -184,8 +205,7 @@ func (x *expansion) imageByID(s spot) error {
 	case !strings.HasPrefix(f.Type, "image/"):
 		return refusal(events.CodeDataMissing, "The file "+f.ID+" is no image.", nil)
 	}
-	x.replace(s, dataURL(f.Type), content, `"`)
-	return nil
+	return x.replace(s, dataURL(f.Type), content, `"`)
 }
 
 // file returns a file of the request's tenant.
@@ -193,11 +213,12 @@ func (x *expansion) file(id string) (File, segment, error) {
 	if x.Store == nil || !ValidFileID(id) {
 		return File{}, segment{}, missing(errors.New("no such file"))
 	}
-	f, err := StatFile(x.ctx, x.Store, x.in.Tenant, id)
-	if errors.Is(err, objects.ErrNotFound) {
+	info, err := x.stat(FileKey(x.in.Tenant, id))
+	f, alive := FileOf(info, x.now())
+	switch {
+	case errors.Is(err, objects.ErrNotFound), err == nil && !alive:
 		return f, segment{}, refusal(events.CodeDataMissing, "There is no file "+id+", or it is no longer kept.", err)
-	}
-	if err != nil {
+	case err != nil:
 		return f, segment{}, refused(err)
 	}
 	content, err := x.object(FileKey(x.in.Tenant, id), func(info objects.Info) error {
@@ -214,7 +235,7 @@ func (x *expansion) object(key string, fits func(objects.Info) error) (segment, 
 	if x.Store == nil {
 		return segment{}, missing(errors.New("no object store"))
 	}
-	info, err := x.Store.Stat(x.ctx, key)
+	info, err := x.stat(key)
 	if err == nil {
 		err = fits(info)
 	}
@@ -232,6 +253,25 @@ func (x *expansion) object(key string, fits func(objects.Info) error) (segment, 
 		}
 		return content, nil
 	}}, nil
+}
+
+// stat returns what is known of an object.
+func (x *expansion) stat(key string) (objects.Info, error) {
+	if info, ok := x.stats[key]; ok {
+		return info, nil
+	}
+	info, err := x.Store.Stat(x.ctx, key)
+	if err == nil {
+		x.stats[key] = info
+	}
+	return info, err
+}
+
+func (x *expansion) now() time.Time {
+	if x.Now == nil {
+		return time.Now()
+	}
+	return x.Now()
 }
 
 func missing(cause error) error { return refusal(events.CodeDataMissing, sentenceMissing, cause) }

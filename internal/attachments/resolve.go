@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -124,13 +123,19 @@ func lost(err error) (code, message string) {
 // Spool puts a request's data into the store, as the last of its objects, and returns the event as one that refers to it: the
 // other end of [Resolve]. The event has no data then, and one object more. On an error it is returned as it was.
 func Spool(ctx context.Context, store objects.Store, e events.Event, requestID string, expires time.Time) (events.Event, error) {
-	partsID := cmp.Or(e.PartsID, rand.Text())
-	key := PartKey(partsID, e.Parts)
+	given := e
+	e.PartsID = cmp.Or(e.PartsID, NewPartsID())
+	key := PartKey(e.PartsID, e.Parts)
 	info, err := store.Put(ctx, objects.Info{Key: key, Type: events.JSON, Expires: expires}, bytes.NewReader(e.Data))
 	if err != nil {
-		return e, err
+		return given, err
 	}
-	e.DataRef, e.DataDigest, e.RequestID = key, info.Digest, requestID
-	e.PartsID, e.Parts, e.Data = partsID, e.Parts+1, nil
-	return e, nil
+	return Spooled(e, info, requestID), nil
+}
+
+// Spooled returns the event as one whose data is kept as the object, under its own PartsID and behind its other parts.
+func Spooled(e events.Event, info objects.Info, requestID string) events.Event {
+	e.DataRef, e.DataDigest, e.RequestID = info.Key, info.Digest, requestID
+	e.Parts, e.Data = e.Parts+1, nil
+	return e
 }

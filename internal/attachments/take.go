@@ -2,7 +2,6 @@ package attachments
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -242,7 +241,7 @@ func (t *taking) put(from *text, typ string, skip int) (Reference, error) {
 		return Reference{}, &Fault{Kind: TooLarge, Detail: fmt.Sprintf("The body has more than %d large parts.", maxParts)}
 	}
 	if t.PartsID == "" {
-		t.PartsID = rand.Text()
+		t.PartsID = NewPartsID()
 	}
 	if _, err := io.CopyN(io.Discard, from, int64(skip)); err != nil {
 		return Reference{}, t.broken(err)

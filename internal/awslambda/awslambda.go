@@ -146,7 +146,7 @@ func (p parts) handler() (any, error) {
 		}
 		return logged(p.log, d.handle), nil
 	case events.Infer:
-		whole.Models = &models{Models: chain.NewClients(p.secrets, p.log), log: p.log, now: time.Now}
+		whole.Models = &models{Models: chain.NewClients(p.secrets, 0, p.log), log: p.log, now: time.Now}
 	default:
 	}
 	c, err := p.consumer(whole, p.function)

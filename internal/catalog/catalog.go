@@ -22,6 +22,7 @@ type Catalog struct {
 	Models     map[string]*Model
 	Priorities map[events.Priority]int // weights, from 1; default high 8, normal 3, low 1
 	Callbacks  Callbacks
+	Fetch      Fetch
 	Kafka      Kafka
 	Limits     Limits
 	Tenants    map[string]*Tenant // none: no key is accepted
@@ -77,7 +78,7 @@ type Target struct {
 	Shadow      float64       // the share of requests, 0 to 1, of which it gets a copy to see how it does; default 0
 	Concurrency int           // calls at once, from all processes together; 1 to 10000, default 64
 	Price       Price         // default: nothing is counted
-	MaxTokens   int           // of output, where a tenant with a budget names no bound; from 1, default 4096
+	MaxTokens   int           // of output, where a budget or TensorRT-LLM wants a bound and a request has none; default 4096
 	Timeout     time.Duration // of one call; default 60s
 	Simulate    *Simulate     // set for simulated targets, nil for others
 
@@ -112,6 +113,13 @@ type Callbacks struct {
 	AllowHTTP     bool            // plain http is allowed; default false
 	Retries       []time.Duration // the delay before each try; default 0, 5s, 5m, 30m, 2h, 5h, 10h, 10h
 	Timeout       time.Duration   // of one delivery; default 15s
+}
+
+// Fetch is where images may be fetched from, for targets with FetchURLs. What callbacks may reach says nothing about it: a
+// result goes to the caller's own receiver, and what is fetched goes to a model that tells of it.
+type Fetch struct {
+	AllowNetworks []netip.Prefix // private ranges that may be fetched from all the same; default none
+	AllowHTTP     bool           // plain http is allowed; default false
 }
 
 // Kafka is where requests are taken from beside HTTP. The zero value takes none.

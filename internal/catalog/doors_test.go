@@ -24,7 +24,7 @@ func TestHowATargetIsCalledIsRead(t *testing.T) {
 	equal(t, "certificate", target("mutual").TLS, TLS{Cert: "file:testdata/good/client.pem", Key: "file:testdata/good/client.key"})
 	equal(t, "headers", target("mutual").Headers, map[string]string{"x-a": "b c", "x-b": "~"})
 	equal(t, "a stream by default", target("decoupled").OIP, OIP{Preset: VLLM, Input: "text_input", Output: "text_output", Stream: true})
-	equal(t, "edge", []bool{target("decoupled").Edge, target("sim").Edge, target("raw").Edge}, []bool{true, true, false})
+	equal(t, "edge", []bool{target("decoupled").Edge, target("raw").Edge}, []bool{true, false})
 	equal(t, "fetch_urls", []bool{target("sim").FetchURLs, target("raw").FetchURLs}, []bool{true, false})
 }
 

@@ -115,6 +115,7 @@ func TestWhatTheFileSaysIsRead(t *testing.T) {
 		})
 		equal(t, "networks", c.Callbacks.AllowNetworks, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")})
 		equal(t, "http", c.Callbacks.AllowHTTP, true)
+		equal(t, "fetch, which callbacks do not open", c.Fetch, Fetch{})
 		equal(t, "tenant", c.Tenants["search"], &Tenant{
 			Name: "search", Keys: []string{"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
 			Priority: events.High, Models: []string{"*"}, Rate: 500, Burst: 1000, Secrets: []Secret{"env:SEARCH_WHSEC"},
@@ -275,7 +276,7 @@ func TestFaultsCanBePrintedAndEncoded(t *testing.T) {
 	}
 	equal(t, "text", faults.Error(),
 		`dir/baton.yaml:2:22: models["gpt-4.5"].targets: is an empty list: give one place at least where the model can be called
-dir/baton.yaml:3:1: x: unknown key: the keys here are callbacks, kafka, limits, models, priorities, tenants`)
+dir/baton.yaml:3:1: x: unknown key: the keys here are callbacks, fetch, kafka, limits, models, priorities, tenants`)
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	for f := range faults.All() {

@@ -271,6 +271,10 @@ const maxShownKey = 20
 
 func (r *reader) unknown(e entry, known fields) {
 	keys := slices.Sorted(maps.Keys(known))
+	if _, auth := known["oauth2"]; auth && (e.key == "bearer" || e.key == "token") {
+		r.failf(e.at, "unknown key: a bearer token goes into key of the target, as env:NAME or file:PATH, and needs no auth")
+		return
+	}
 	if near, ok := nearest(e.key, keys); ok {
 		r.failf(e.at, "unknown key: did you mean %s?", near)
 		return

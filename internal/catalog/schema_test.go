@@ -88,6 +88,7 @@ func TestTheSchemaHasTheKeysOfTheLoader(t *testing.T) {
 		"target":     {"models: {a: {targets: [{" + odd + "}]}}", root.Defs["target"].Properties},
 		"simulate":   {"models: {a: {targets: [{simulate: {" + odd + "}}]}}", root.Defs["simulate"].Properties},
 		"callbacks":  {"callbacks: {" + odd + "}", root.Defs["callbacks"].Properties},
+		"fetch":      {"fetch: {" + odd + "}", root.Defs["fetch"].Properties},
 		"limits":     {"limits: {" + odd + "}", root.Defs["limits"].Properties},
 		"tenant":     {"tenants: {a: {" + odd + "}}", root.Defs["tenant"].Properties},
 		"auth":       {"models: {a: {targets: [{auth: {" + odd + "}}]}}", root.Defs["auth"].Properties},

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"net/netip"
 	"time"
 
 	"baton.dev/baton/events"
@@ -27,6 +28,7 @@ func (r *reader) catalog(v value, c *Catalog) {
 		"models":     func(v value) { r.models(v, c) },
 		"priorities": func(v value) { r.priorities(v, c) },
 		"callbacks":  func(v value) { r.callbacks(v, &c.Callbacks) },
+		"fetch":      func(v value) { r.fetch(v, &c.Fetch) },
 		"limits":     func(v value) { r.limits(v, &c.Limits) },
 		"tenants":    func(v value) { r.tenants(v, c) },
 		"kafka":      func(v value) { c.Kafka = r.kafka(v) },
@@ -48,16 +50,8 @@ func (r *reader) priorities(v value, c *Catalog) {
 
 func (r *reader) callbacks(v value, c *Callbacks) {
 	r.object(v, fields{
-		"allow_networks": func(v value) {
-			r.distinct(r.items(v, "a list of networks"), "a network such as 10.0.0.0/8", func(v value, s string) {
-				p, problem := network(s)
-				if problem != "" {
-					r.failf(v, "%s", problem)
-				}
-				c.AllowNetworks = append(c.AllowNetworks, p)
-			})
-		},
-		"allow_http": func(v value) { c.AllowHTTP = r.flag(v) },
+		"allow_networks": func(v value) { c.AllowNetworks = r.networks(v) },
+		"allow_http":     func(v value) { c.AllowHTTP = r.flag(v) },
 		"retries": func(v value) {
 			c.Retries = nil
 			for _, item := range r.some(v, "a list of the delays before each try", "give one delay at least; 0 is at once") {
@@ -66,6 +60,25 @@ func (r *reader) callbacks(v value, c *Callbacks) {
 		},
 		"timeout": func(v value) { c.Timeout = r.positive(v) },
 	})
+}
+
+func (r *reader) fetch(v value, f *Fetch) {
+	r.object(v, fields{
+		"allow_networks": func(v value) { f.AllowNetworks = r.networks(v) },
+		"allow_http":     func(v value) { f.AllowHTTP = r.flag(v) },
+	})
+}
+
+func (r *reader) networks(v value) []netip.Prefix {
+	var list []netip.Prefix
+	r.distinct(r.items(v, "a list of networks"), "a network such as 10.0.0.0/8", func(v value, s string) {
+		p, problem := network(s)
+		if problem != "" {
+			r.failf(v, "%s", problem)
+		}
+		list = append(list, p)
+	})
+	return list
 }
 
 func (r *reader) limits(v value, l *Limits) {

@@ -55,6 +55,10 @@ func (r *reader) called(v value, has given, t *Target) {
 				r.failf(given, "a simulated target has none: remove it, or name another api")
 			}
 		}
+		if t.Edge {
+			r.failf(has["edge"], "is not for a simulated target, which has no place: "+
+				"run baton model there, and give api: openai with its url")
+		}
 		if t.Simulate == nil {
 			t.Simulate = simulated()
 		}

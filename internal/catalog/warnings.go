@@ -3,7 +3,10 @@ package catalog
 import (
 	"fmt"
 	"maps"
+	"net/netip"
+	"net/url"
 	"slices"
+	"strings"
 )
 
 // Warnings returns what is valid and may surprise, in the order of the file: what the file does not let anybody do, what has no
@@ -22,9 +25,47 @@ func (r *reader) surprises(v value, has given, modelID string, t *Target, c *Cat
 				t.Timeout, c.Limits.Deadline)
 		}
 	})
+	if t.Edge && t.Shadow > 0 {
+		r.warnf(has["shadow"], "is at the edge, where nobody sees how it does: baton edge has no metrics, and logs only what fails")
+	}
+	if _, ok := has["oip"]; !ok && (t.API == OIPGRPC || t.API == OIPHTTP) {
+		r.warnf(has.or("oip", v), "is missing, so the server is taken for Triton with TensorRT-LLM: "+
+			"give oip: {preset: triton}, or kserve or vllm")
+	}
+	for _, key := range []string{"key", "auth"} {
+		// What sigv4 sends is a signature, and shows no key.
+		if shown, ok := has[key]; ok && t.Auth.SigV4 == nil && inTheClear(t.URL) {
+			r.warnf(shown, "is sent in the clear, to a host that is not known to be private: give an https:// or grpcs:// url")
+			break
+		}
+	}
 	if _, ok := has["price"]; !ok {
 		r.priceless = append(r.priceless, priceless{has.or("price", v), modelID})
 	}
+}
+
+// inTheClear reports whether a call of the URL can be read on its way through networks that are others'. A host that is private
+// by its address or its name is not: loopback, the private ranges (RFC 1918, RFC 4193), a name without a dot, as containers have
+// it, and what lies under the names that no public DNS has.
+func inTheClear(base string) bool {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "http" && u.Scheme != "grpc" {
+		return false
+	}
+	host := canonicalHost(u.Hostname())
+	if ip, err := netip.ParseAddr(host); err == nil {
+		ip = ip.Unmap()
+		return !ip.IsLoopback() && !ip.IsPrivate() && !ip.IsLinkLocalUnicast()
+	}
+	if !strings.Contains(host, ".") {
+		return false
+	}
+	for _, private := range []string{".internal", ".local", ".localhost", ".svc", ".lan", ".home.arpa"} {
+		if strings.HasSuffix(host, private) {
+			return false
+		}
+	}
+	return true
 }
 
 // unread warns of brokers that nothing is taken from.

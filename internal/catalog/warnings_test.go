@@ -8,6 +8,7 @@ import (
 func TestWarningsSayWhatIsValidAndSurprises(t *testing.T) {
 	t.Parallel()
 	const poll = `is missing, so the tenant can only poll: its requests with a callback_url are refused`
+	const readable = ": is sent in the clear, to a host that is not known to be private: give an https:// or grpcs:// url"
 	for name, tc := range map[string]struct {
 		src  string
 		want []string
@@ -33,7 +34,7 @@ tenants:
 		"timeouts beyond the deadline": {`
 models:
   z: {targets: [{name: a, api: simulated, timeout: 30s}, {name: b, api: simulated, timeout: 2h}]}
-  m: {targets: [{name: c, api: oip-http, url: "http://h"}, {name: d, api: oip-grpc, url: "grpc://h:1", timeout: 1s}]}
+  m: {targets: [{name: c, api: openai, url: "http://h"}, {name: d, api: openai, url: "http://h:1", timeout: 1s}]}
 limits: {deadline: 30s}
 tenants: {t: {keys: ["sha256:60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"], secrets: [env:S]}}
 `, []string{
@@ -54,6 +55,47 @@ tenants:
 `, []string{
 			"baton.yaml:5:77: models.m.targets[0].auth.oauth2.token_url: is plain http: the client's secret and its tokens can be read on the way",
 			"baton.yaml:7:8: kafka: is not read: no tenant has topics in intake.kafka",
+		}},
+		"a server of the Open Inference Protocol that nothing is said of": {`
+models:
+  m:
+    targets:
+      - {name: a, api: oip-grpc, url: "grpc://h:1"}
+      - {name: b, api: oip-http, url: "http://h", oip: {preset: kserve}}
+tenants: {t: {keys: ["sha256:60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"], secrets: [env:S]}}
+`, []string{
+			"baton.yaml:5:9: models.m.targets[0].oip: is missing, so the server is taken for Triton with TensorRT-LLM: " +
+				"give oip: {preset: triton}, or kserve or vllm",
+		}},
+		"a shadow at the edge": {`
+models: {m: {targets: [{name: a, api: simulated}, {name: b, api: openai, url: "http://h", edge: true, shadow: 10%}]}}
+tenants: {t: {keys: ["sha256:60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"], secrets: [env:S]}}
+`, []string{
+			"baton.yaml:2:111: models.m.targets[1].shadow: is at the edge, where nobody sees how it does: baton edge has no metrics, " +
+				"and logs only what fails",
+		}},
+		"credentials that cross the network in the clear": {`
+models:
+  m:
+    targets:
+      - {name: a, api: openai, url: "http://models.example.com/v1", key: env:K}
+      - {name: b, api: openai, url: "http://8.8.8.8", key: env:K, auth: {header: api-key}}
+      - {name: c, api: oip-grpc, url: "grpc://models.example.com:1", key: env:K, oip: {preset: vllm}}
+      - {name: d, api: openai, url: "http://models.example.com", auth: {oauth2: {token_url: "https://l/t", client_id: b, client_secret: env:S}}}
+      - {name: e, api: openai, url: "http://models.example.com", auth: {sigv4: {region: us-east-1}}}
+      - {name: f, api: openai, url: "https://models.example.com", key: env:K}
+      - {name: g, api: openai, url: "http://127.0.0.1:1", key: env:K}
+      - {name: h, api: openai, url: "http://10.1.2.3", key: env:K}
+      - {name: i, api: openai, url: "http://[fd00::1]:1", key: env:K}
+      - {name: j, api: openai, url: "http://vllm:8000", key: env:K}
+      - {name: k, api: openai, url: "http://vllm.prod.svc.cluster.local:8000", key: env:K}
+      - {name: l, api: openai, url: "http://models.example.com"}
+tenants: {t: {keys: ["sha256:60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"], secrets: [env:S]}}
+`, []string{
+			"baton.yaml:5:74: models.m.targets[0].key" + readable,
+			"baton.yaml:6:60: models.m.targets[1].key" + readable,
+			"baton.yaml:7:75: models.m.targets[2].key" + readable,
+			"baton.yaml:8:72: models.m.targets[3].auth" + readable,
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

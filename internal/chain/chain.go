@@ -51,6 +51,8 @@ type Config struct {
 	Tokens tokens.Relay
 	// Objects keeps what is too large for an event; nil: what is too large is refused.
 	Objects objects.Store
+	// MaxResult is how many bytes of a result the transport and the results take; 0: 900 KiB.
+	MaxResult int
 	// AtEdge, if set, says that this is infer in another place, and which of the targets at the edge it serves. It takes the
 	// events of these, and of no others.
 	AtEdge func(*catalog.Target) bool
@@ -79,6 +81,13 @@ type Config struct {
 // allows. It costs a goroutine each.
 const concurrency = 256
 
+// callbackBytes bounds the results that are delivered at once in a process: what is large goes a few at a time.
+const callbackBytes = 256 << 20
+
+// batchSteps is how many steps of batches a process makes at once: each holds some MiB of requests in memory, and hands them in
+// one after the other.
+const batchSteps = 4
+
 // prefetch is how many events of a lane wait in a process: many times what comes during a question to the broker, and few
 // enough that a process which hangs does not hold up much.
 const prefetch = 64
@@ -91,7 +100,7 @@ func (c Config) Ingest() http.Handler {
 	server := c.server()
 	openai.Mount(server)
 	if c.Objects != nil {
-		f := files.New(files.Config{Objects: c.Objects, Refuse: openai.Refuse, Log: c.Log})
+		f := files.New(files.Config{Objects: c.Objects, Limited: server.Limited, Refuse: openai.Refuse, Log: c.Log})
 		server.Mount(f.Routes()...)
 		server.Mount(c.batches(server, f).Routes()...)
 	}
@@ -232,11 +241,17 @@ const crowd = 2
 
 // infer returns the function's configuration, and what releases what that holds.
 func (c Config) infer() (_ infer.Config, closeFetch func()) {
-	fetch := egress.New(egress.Config{Policy: func() egress.Policy { return policy(c.Catalog()) }})
+	fetch := egress.New(egress.Config{Policy: func() egress.Policy {
+		f := c.Catalog().Fetch
+		return egress.Policy{AllowNetworks: f.AllowNetworks, AllowHTTP: f.AllowHTTP}
+	}})
 	expander := attachments.Expander{
-		Store: c.Objects, Fetch: fetch, FetchMost: func() int64 { return c.Catalog().Limits.Part },
+		Store: c.Objects, Fetch: fetch, Most: func() int64 { return c.Catalog().Limits.Part },
 	}
-	cfg := infer.Config{Expand: expander.Expand, Catalog: c.Catalog, Models: c.Models, Results: c.Results, Log: c.Log, Observe: c.Attempted}
+	cfg := infer.Config{
+		Expand: expander.Expand, Catalog: c.Catalog, Models: c.Models, Results: c.Results, MaxResult: c.MaxResult,
+		Log: c.Log, Observe: c.Attempted,
+	}
 	if c.Tokens != nil {
 		cfg.Tokens = c.Tokens
 	}
@@ -289,7 +304,15 @@ func (c Config) runner(h events.Hop) (func(context.Context), error) {
 			pool.run(ctx)
 		}, nil
 	}
-	w, err := hop.NewWorker(c.worker(h, f.Handler, "", concurrency, f.Limits))
+	places := concurrency
+	if h == events.Batch {
+		places = batchSteps
+	}
+	cfg := c.worker(h, f.Handler, "", places, f.Limits)
+	if h == events.Callback {
+		cfg.Bytes = callbackBytes
+	}
+	w, err := hop.NewWorker(cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -22,14 +22,19 @@ type Clients struct {
 	log         *slog.Logger
 }
 
-// NewClients returns the client of every api that is called over a network. Close them when they are not needed any more.
-func NewClients(secrets func(catalog.Secret) (string, error), log *slog.Logger) *Clients {
+// leastAnswer is the least bound of an answer in bytes: what a server writes may be longer than what is kept of it.
+const leastAnswer = 4 << 20
+
+// NewClients returns the client of every api that is called over a network, for results of up to maxResult bytes. Close them
+// when they are not needed any more.
+func NewClients(secrets func(catalog.Secret) (string, error), maxResult int, log *slog.Logger) *Clients {
 	creds := credentials.New(credentials.Config{Key: secrets, Log: log})
+	maxAnswer := int64(max(maxResult, leastAnswer))
 	c := &Clients{
 		credentials: creds,
-		openai:      model.NewOpenAI(model.OpenAIConfig{Credentials: creds}),
-		grpc:        oip.NewGRPC(oip.GRPCConfig{Credentials: creds}),
-		http:        oip.NewHTTP(oip.HTTPConfig{Credentials: creds}),
+		openai:      model.NewOpenAI(model.OpenAIConfig{Credentials: creds, MaxAnswer: maxAnswer}),
+		grpc:        oip.NewGRPC(oip.GRPCConfig{Credentials: creds, MaxAnswer: maxAnswer}),
+		http:        oip.NewHTTP(oip.HTTPConfig{Credentials: creds, MaxAnswer: maxAnswer}),
 		log:         log,
 	}
 	c.Clients = model.Clients{catalog.OpenAI: c.openai, catalog.OIPGRPC: c.grpc, catalog.OIPHTTP: c.http}

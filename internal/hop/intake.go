@@ -19,6 +19,8 @@ type intake struct {
 	mu       sync.Mutex
 	filled   sync.Cond // a lane got a delivery, fewer places are wanted, or the intake closed
 	capacity int       // of each lane
+	most     int64     // bytes of data at work, from which on nothing more begins; 0: no bound
+	atWork   int64     // bytes of data
 	lanes    map[events.Lane]*lane
 	classes  []*class
 	places   int // how many workers are wanted
@@ -38,8 +40,12 @@ type lane struct {
 	Lane
 	class   *class
 	waiting []*held
+	bytes   int64     // of data that waits
 	drained sync.Cond // the lane has room again, or the intake closed
 }
+
+// laneBytes is how much data a lane takes: what is large waits with the transport.
+const laneBytes = 32 << 20
 
 func newIntake(capacity int) *intake {
 	in := &intake{capacity: capacity, lanes: map[events.Lane]*lane{}}
@@ -118,12 +124,17 @@ func (in *intake) leave(l *lane) bool {
 	return true
 }
 
+// full reports whether more than half of what the lane takes waits in it.
+func (in *intake) full(l *lane) bool {
+	return len(l.waiting) > in.capacity/2 || l.bytes > laneBytes/2
+}
+
 // room waits until the lane is at most half full, and returns how many deliveries it takes; 0 when the intake is closed.
 // Half, so that the transport is asked for many at a time.
 func (in *intake) room(l *lane) int {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for !in.closed && len(l.waiting) > in.capacity/2 {
+	for !in.closed && in.full(l) {
 		l.drained.Wait()
 	}
 	if in.closed {
@@ -140,6 +151,7 @@ func (in *intake) add(l *lane, h *held) bool {
 		return false
 	}
 	l.waiting = append(l.waiting, h)
+	l.bytes += h.size()
 	if len(l.waiting) == 1 {
 		l.class.turns = append(l.class.turns, l)
 	}
@@ -148,7 +160,7 @@ func (in *intake) add(l *lane, h *held) bool {
 }
 
 // next waits for a delivery and takes it out. It reports false to a worker that is to end: the intake is closed, or fewer
-// are wanted.
+// are wanted. Whoever takes one says when it is done.
 func (in *intake) next() (*held, bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -157,10 +169,25 @@ func (in *intake) next() (*held, bool) {
 			in.workers--
 			return nil, false
 		}
-		if l := in.choose(); l != nil {
-			return in.take(l), true
+		if in.most == 0 || in.atWork < in.most {
+			if l := in.choose(); l != nil {
+				h := in.take(l)
+				in.atWork += h.size()
+				return h, true
+			}
 		}
 		in.filled.Wait()
+	}
+}
+
+// done says that a delivery which was taken out is not at work any more.
+func (in *intake) done(h *held) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	over := in.most > 0 && in.atWork >= in.most
+	in.atWork -= h.size()
+	if over && in.atWork < in.most {
+		in.filled.Broadcast()
 	}
 }
 
@@ -192,12 +219,13 @@ func (in *intake) take(l *lane) *held {
 	h := l.waiting[0]
 	l.waiting[0] = nil
 	l.waiting = l.waiting[1:]
+	l.bytes -= h.size()
 	l.class.turns[0] = nil
 	l.class.turns = l.class.turns[1:]
 	if len(l.waiting) > 0 {
 		l.class.turns = append(l.class.turns, l)
 	}
-	if len(l.waiting) <= in.capacity/2 {
+	if !in.full(l) {
 		l.drained.Signal()
 	}
 	return h
@@ -211,7 +239,7 @@ func (in *intake) close() []*held {
 	var waiting []*held
 	for _, l := range in.lanes {
 		waiting = append(waiting, l.waiting...)
-		l.waiting = nil
+		l.waiting, l.bytes = nil, 0
 		l.drained.Broadcast()
 	}
 	for _, c := range in.classes {

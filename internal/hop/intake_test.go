@@ -3,6 +3,7 @@ package hop
 import (
 	"strconv"
 	"testing"
+	"testing/synctest"
 
 	"baton.dev/baton/events"
 )
@@ -210,4 +211,27 @@ func BenchmarkIntakeOfManyTenants(b *testing.B) {
 			}
 		})
 	}
+}
+
+func TestALaneTakesNoMoreWhileWhatWaitsInItIsLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := newIntake(64)
+		in.size(1, 64)
+		l := in.open(Lane{Lane: events.Lane{Hop: events.Schedule, Priority: events.High}})
+		large := events.Event{Data: make([]byte, 9<<20)}
+		for range 2 {
+			in.add(l, &held{Delivery: Delivery{Event: large}})
+		}
+		room := make(chan int, 1)
+		go func() { room <- in.room(l) }()
+		synctest.Wait()
+		if len(room) > 0 {
+			t.Error("more is asked for")
+		}
+		in.next()
+		synctest.Wait()
+		if len(room) != 1 || <-room != 63 {
+			t.Error("no more is asked for when one is taken out")
+		}
+	})
 }

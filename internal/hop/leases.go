@@ -31,6 +31,9 @@ type held struct {
 	end  context.CancelCauseFunc // of the handler's context, while it runs
 }
 
+// size returns the bytes of the event's data.
+func (h *held) size() int64 { return int64(len(h.Event.Data)) }
+
 func newLeases(log *slog.Logger) *leases {
 	return &leases{log: log, now: time.Now, held: map[*held]struct{}{}}
 }

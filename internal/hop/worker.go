@@ -28,7 +28,9 @@ type Config struct {
 	// Prefetch is how many deliveries of each lane may wait in this process for a free place; default Concurrency. They are
 	// kept under lease, and given back when the worker drains.
 	Prefetch int
-	Limits   Limits
+	// Bytes is how much data is at work from which on nothing more begins; 0: there is no bound. One event always goes.
+	Bytes  int64
+	Limits Limits
 	// Grace is how long a drain lets begun work go on before its context ends; default 25s, within the 30s that container
 	// platforms wait before they kill.
 	Grace time.Duration
@@ -79,9 +81,11 @@ func NewWorker(cfg Config) (*Worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	in := newIntake(sized(cfg.Concurrency, cfg.Prefetch).prefetch)
+	in.most = cfg.Bytes
 	return &Worker{
 		cfg:       cfg,
-		intake:    newIntake(sized(cfg.Concurrency, cfg.Prefetch).prefetch),
+		intake:    in,
 		leases:    newLeases(cfg.Log),
 		processor: processor,
 		more:      make(chan Lane),
@@ -167,6 +171,7 @@ func (w *Worker) handle(work context.Context) {
 			return
 		}
 		w.process(work, h)
+		w.intake.done(h)
 	}
 }
 

@@ -84,6 +84,7 @@ type Config struct {
 	AtOnce    int              // messages of one place that are taken in at once; default 64
 	Observe   func(Taken)      // if set, is called after each message, from many goroutines
 	Follow    time.Duration    // how often the configuration is looked at; default 1s
+	Look      time.Duration    // how often it is looked for what waits unseen, see [Watcher]; default 1m
 	Again     hop.Backoff      // between tries of one message; default 1s up to 1m
 	Now       func() time.Time // default time.Now
 }
@@ -101,6 +102,9 @@ func New(cfg Config) *Taker {
 	}
 	if cfg.Follow <= 0 {
 		cfg.Follow = time.Second
+	}
+	if cfg.Look <= 0 {
+		cfg.Look = time.Minute
 	}
 	if cfg.Again == (hop.Backoff{}) {
 		cfg.Again = hop.Backoff{Base: time.Second, Max: time.Minute}

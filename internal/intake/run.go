@@ -14,6 +14,11 @@ import (
 func (t *Taker) Run(ctx context.Context) {
 	open := map[place]context.CancelFunc{}
 	var all sync.WaitGroup
+	for _, kind := range t.cfg.Kinds {
+		if w, ok := kind.(Watcher); ok {
+			all.Go(func() { t.look(ctx, kind, w) })
+		}
+	}
 	tick := time.NewTicker(t.cfg.Follow)
 	defer tick.Stop()
 	for ctx.Err() == nil {

@@ -112,15 +112,14 @@ func (t *Taker) giveBack(ctx context.Context, d Delivery, taken Taken) {
 }
 
 func (t *Taker) report(taken Taken, d Delivery) Taken {
-	attributes := []any{
-		"place", d.Where, "tenant", taken.Tenant, "outcome", string(taken.Outcome), "message_id", taken.MessageID,
-		"number", d.Number, "reason", taken.Reason, "after", taken.After,
-	}
+	log := t.cfg.Log.With("place", d.Where, "tenant", taken.Tenant, "number", d.Number)
 	switch taken.Outcome {
 	case Refused:
-		t.cfg.Log.Warn("message taken", attributes...)
-	default:
-		t.cfg.Log.Debug("message taken", attributes...)
+		log.Warn("message refused; a dead letter says why", "reason", taken.Reason)
+	case Returned:
+		log.Debug("message given back", "reason", taken.Reason, "after", taken.After)
+	case Accepted:
+		log.Debug("message accepted", "message_id", taken.MessageID)
 	}
 	t.cfg.Observe(taken)
 	return taken

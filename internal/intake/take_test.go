@@ -105,7 +105,7 @@ func TestWhatBecomesOfAMessage(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			k, bus, _ := taker(t, tc.p)
+			k, bus, log := taker(t, tc.p)
 			s := &settled{}
 			got := k.Take(t.Context(), "sqs", "search", delivery(tc.number, s))
 			if got.Outcome != tc.want || (s.acked == 1) != (tc.want != intake.Returned) || (len(s.after) == 1) != (tc.want == intake.Returned) {
@@ -113,6 +113,11 @@ func TestWhatBecomesOfAMessage(t *testing.T) {
 			}
 			if tc.want == intake.Returned && (s.after[0] < tc.at || s.after[0] > tc.most || s.after[0] != got.After) {
 				t.Errorf("it comes again after %v, want %v to %v", s.after[0], tc.at, tc.most)
+			}
+			// Only what is refused is for an operator to see; what was not accepted has no id to show.
+			if warned := strings.Contains(log.String(), "WARN"); warned != (tc.want == intake.Refused) ||
+				warned && !strings.Contains(log.String(), "message refused") || strings.Contains(log.String(), `message_id=""`) {
+				t.Errorf("logged %s", log)
 			}
 			dead := 0
 			for range bus.DeadLetters(t.Context()) {

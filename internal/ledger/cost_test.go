@@ -111,6 +111,8 @@ func TestMostOfTheInput(t *testing.T) {
 	t.Parallel()
 	image := `{"type":"image_url","image_url":{"url":"data:image/png;base64,` + strings.Repeat("A", 100_000) + `"}}`
 	audio := `{"type":"input_audio","input_audio":{"format":"wav","data":"` + strings.Repeat("A", 100_000) + `"}}`
+	text := `"` + strings.Repeat("x", 100_000) + `"`
+	part := func(p string) string { return `{"messages":[{"role":"user","content":[` + p + `]}]}` }
 	for name, c := range map[string]struct {
 		request       string
 		least, margin catalog.Money
@@ -121,7 +123,7 @@ func TestMostOfTheInput(t *testing.T) {
 		"calls of tools":     {`{"messages":[{"role":"assistant","tool_calls":[{"arguments":"` + strings.Repeat("x", 1000) + `"}]}]}`, 1000, 200},
 		"text parts":         {`{"messages":[{"role":"user","content":[{"type":"text","text":"` + strings.Repeat("x", 1000) + `"}]}]}`, 1000, 200},
 		"an image":           {`{"messages":[{"role":"user","content":[` + image + `]}]}`, 4096, 200},
-		"two and recording":  {`{"messages":[{"role":"user","content":[` + image + `,` + image + `,` + audio + `]}]}`, 3 * 4096, 200},
+		"two and recording":  {`{"messages":[{"role":"user","content":[` + image + `,` + image + `,` + audio + `]}]}`, 3 * 4096, 300},
 		"an image in text":   {`{"messages":[{"role":"user","content":"` + strings.ReplaceAll(image, `"`, `\"`) + `"}]}`, 100_000, 300},
 		"tools":              {`{"prompt":"x","parameters":{"tools":[{"d":"` + strings.Repeat("x", 1000) + `"}]}}`, 1000, 1200},
 		"a text to complete": {`{"operation":"text_completion","input":"` + strings.Repeat("x", 1000) + `"}`, 1000, 200},
@@ -137,7 +139,13 @@ func TestMostOfTheInput(t *testing.T) {
 			`{"messages":[{"role":"user","content":[{"type":"file","file":{"file_data":"data:application/pdf;base64,` +
 				strings.Repeat("A", 1000) + `"}}]}]}`, 1000, 300,
 		},
-		"no messages": {`{"messages":"` + strings.Repeat("x", 1000) + `"}`, 1000, 100},
+		"a text beside a Type of another case": {part(`{"type":"text","text":` + text + `,"Type":"image_url"}`), 100_000, 300},
+		"a text beside an image":               {part(`{"type":"image_url","image_url":{"url":"https://a/"},"text":` + text + `}`), 104_000, 400},
+		"a text in an image":                   {part(`{"type":"image_url","image_url":{"url":"https://a/","x":` + text + `}}`), 104_000, 400},
+		"a file by its name and another":       {part(`{"type":"file","file":{"file_id":"file-1","file_data":"data:,","File_id":""}}`), 1 << 17, 300},
+		"a file in a text":                     {part(`{"type":"text","text":"","file":{"file_id":"file-1"}}`), 1 << 17, 300},
+		"messages under another case":          {`{"messages":[{"role":"user","content":` + text + `,"Content":[` + image + `]}]}`, 200_000, 300},
+		"no messages":                          {`{"messages":"` + strings.Repeat("x", 1000) + `"}`, 1000, 100},
 	} {
 		if got, _ := tokens(request(t, c.request), 500); got < c.least || got > c.least+c.margin {
 			t.Errorf("%s: %d, want %d and %d more at most", name, got, c.least, c.margin)

@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"baton.dev/baton/events"
 	"baton.dev/baton/internal/catalog"
 )
@@ -70,19 +73,20 @@ func inputs(r events.Request) int {
 }
 
 // mostOfMessages counts the bytes of the messages as they are written, which are never less than those of what they say,
-// without those of images and recordings, and with those of files that stand elsewhere.
+// without those of images and recordings, and with those of files that stand elsewhere. Names are read as a model server reads
+// them, in their very case: what stands beside them under another is text, and counts.
 func mostOfMessages(raw json.RawMessage) int {
 	n := len(raw)
 	var messages []struct {
-		Content json.RawMessage `json:"content"`
+		Content jsontext.Value `json:"content"`
 	}
-	if json.Unmarshal(raw, &messages) != nil {
-		return n
+	if jsonv2.Unmarshal(raw, &messages) != nil {
+		return n // what is odd counts by its bytes, and no model gets it
 	}
 	for _, m := range messages {
 		n += perMessage
-		var parts []json.RawMessage
-		if json.Unmarshal(m.Content, &parts) != nil {
+		var parts []jsontext.Value
+		if m.Content.Kind() != '[' || jsonv2.Unmarshal(m.Content, &parts) != nil {
 			continue // a text
 		}
 		for _, p := range parts {
@@ -92,26 +96,37 @@ func mostOfMessages(raw json.RawMessage) int {
 	return n
 }
 
-// besides returns what a part counts for besides its bytes, which may be less than nothing.
-func besides(raw json.RawMessage) int {
+// besides returns what a part counts for besides its bytes, which may be less than nothing. Of a part with an image or a
+// recording only the bytes of that do not count.
+func besides(raw jsontext.Value) int {
 	var part struct {
-		Type string `json:"type"`
-		File struct {
+		Type  string `json:"type"`
+		Image struct {
+			URL jsontext.Value `json:"url"`
+		} `json:"image_url"`
+		Audio struct {
+			Data jsontext.Value `json:"data"`
+		} `json:"input_audio"`
+		File *struct {
+			ID   string `json:"file_id"`
 			Data string `json:"file_data"`
 		} `json:"file"`
 	}
-	_ = json.Unmarshal(raw, &part) // what is odd counts by its bytes
-	switch part.Type {
-	case "image_url", "input_audio":
-		return perMedia - len(raw)
-	case "file":
-		if strings.HasPrefix(part.File.Data, "data:") {
-			return 0 // it is here, in base64
-		}
-		return perFile
-	default:
-		return 0
+	if jsonv2.Unmarshal(raw, &part) != nil {
+		return perFile // whatever it may refer to
 	}
+	n := 0
+	switch part.Type {
+	case "image_url":
+		n += perMedia - len(part.Image.URL)
+	case "input_audio":
+		n += perMedia - len(part.Audio.Data)
+	}
+	// Whatever the type, a file is put in the place of its id.
+	if f := part.File; f != nil && (f.ID != "" || !strings.HasPrefix(f.Data, "data:")) {
+		n += perFile
+	}
+	return n
 }
 
 func mostOutput(t *catalog.Target, r events.Request) int64 {

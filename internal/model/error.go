@@ -1,6 +1,7 @@
 package model
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +35,14 @@ type Error struct {
 // cause is optional; its text goes to logs and so must be free of secrets and of outside bytes.
 func NewError(code string, cause error) *Error {
 	return &Error{Code: code, Message: sentence(code), cause: cause}
+}
+
+// TooLarge returns the error of an answer that is larger than the limit, in bytes.
+func TooLarge(limit int64) *Error {
+	e := NewError(events.CodeOutputTooLarge, nil)
+	e.Message = fmt.Sprintf("The answer is larger than the %d bytes that a result may have. "+
+		"Ask for less in one request, such as fewer inputs, choices or tokens.", limit)
+	return e
 }
 
 func (e *Error) Error() string {

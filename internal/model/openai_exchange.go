@@ -131,7 +131,7 @@ func (x *exchange) receive(resp *http.Response) (Answer, error) {
 		return Answer{}, x.failure(err)
 	}
 	if int64(len(body)) > x.maxAnswer {
-		return Answer{}, withStatus(NewError(events.CodeOutputTooLarge, nil), resp)
+		return Answer{}, withStatus(TooLarge(x.maxAnswer), resp)
 	}
 	answer, err := x.whole(body)
 	if e, ok := errors.AsType[*Error](err); ok {

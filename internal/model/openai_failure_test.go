@@ -121,6 +121,33 @@ func TestOpenAIFails(t *testing.T) {
 			t.Errorf("got %q", e)
 		}
 	})
+	t.Run("a server that does not speak TLS", func(t *testing.T) {
+		t.Parallel()
+		client, call := setup(t, hang)
+		greets, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for {
+				conn, err := greets.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = io.WriteString(conn, "220 mail.example.com at your service\r\n")
+				_, _ = conn.Read(make([]byte, 1024)) // a client that is told while it sends may see a reset
+				_ = conn.Close()
+			}
+		}()
+		t.Cleanup(func() { _ = greets.Close() })
+		for _, address := range []string{strings.TrimPrefix(call.Target.URL, "http://"), greets.Addr().String()} {
+			call.Target.URL = "https://" + address
+			_, err := client.Call(t.Context(), call)
+			if e := wantCode(t, err, events.CodeUnreachable); !strings.HasSuffix(e.Error(), "the server does not speak TLS") {
+				t.Errorf("got %q", e)
+			}
+		}
+	})
 	t.Run("a URL that is none", func(t *testing.T) {
 		t.Parallel()
 		client, call := setup(t, hang)

@@ -52,7 +52,7 @@ func (x *exchange) pieces(resp *http.Response, a *assembly) error {
 	body := &boundedReader{resp.Body, overhead * x.maxAnswer}
 	for event, err := range sse.Read(body, &sse.ReadConfig{MaxEventSize: int(x.maxAnswer)}) {
 		if errors.Is(err, errTooLarge) || errors.Is(err, bufio.ErrTooLong) {
-			return withStatus(NewError(events.CodeOutputTooLarge, nil), resp)
+			return withStatus(TooLarge(x.maxAnswer), resp)
 		}
 		if err != nil {
 			return err
@@ -89,7 +89,7 @@ func (x *exchange) piece(resp *http.Response, a *assembly, name string, data []b
 	}
 	text, has := a.add(c)
 	if a.size > x.maxAnswer {
-		return withStatus(NewError(events.CodeOutputTooLarge, nil), resp)
+		return withStatus(TooLarge(x.maxAnswer), resp)
 	}
 	if has && x.Delta != nil {
 		x.Delta(Delta{Text: text, Choices: c.Choices})

@@ -76,6 +76,11 @@ func refusesCertificate(err error) bool {
 // remoteError is what crypto/tls calls an alert that the other side sent.
 const remoteError = "remote error"
 
+// isPlainHTTP reports whether a server answered in plain HTTP to a handshake of TLS, for which net/http has no type.
+func isPlainHTTP(err error) bool {
+	return strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
+}
+
 // brokenness puts a transport's error in words of our own. The transport's words can hold the URL with its query, and the
 // bytes of a malformed response.
 func brokenness(err error) error {
@@ -86,11 +91,16 @@ func brokenness(err error) error {
 		cert    *tls.CertificateVerificationError
 		host    x509.HostnameError
 		unknown x509.UnknownAuthorityError
+		header  tls.RecordHeaderError
 	)
 	switch {
 	case errors.As(err, &dns):
 		return errors.New("the host's name does not resolve")
-	case errors.As(err, &cert), errors.As(err, &host), errors.As(err, &unknown):
+	case errors.As(err, &host):
+		return errors.New("the server's certificate is for another name")
+	case errors.As(err, &header), isPlainHTTP(err):
+		return errors.New("the server does not speak TLS")
+	case errors.As(err, &cert), errors.As(err, &unknown):
 		return errors.New("the server's certificate is not trusted")
 	case errors.As(err, &errno):
 		return errno

@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,6 +56,23 @@ func TestTransportSpeaksHTTP2(t *testing.T) {
 			t.Errorf("got %+v", err)
 		}
 	})
+}
+
+func TestACertificateForAnotherNameIsSaidToBeThat(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.StartTLS() // its certificate is for example.com and 127.0.0.1
+	t.Cleanup(srv.Close)
+	o := NewOpenAI(OpenAIConfig{Credentials: settings{&tls.Config{
+		RootCAs: srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, MinVersion: tls.VersionTLS12,
+	}}})
+	t.Cleanup(o.Close)
+	url := strings.Replace(srv.URL, "127.0.0.1", "localhost", 1)
+	_, err := o.Call(t.Context(), Call{Target: &catalog.Target{Name: "main", URL: url, Timeout: time.Minute}})
+	if e, ok := errors.AsType[*Error](err); !ok || !strings.HasSuffix(e.Error(), "the server's certificate is for another name") {
+		t.Errorf("got %v", err)
+	}
 }
 
 // settings are credentials of TLS alone.

@@ -38,6 +38,8 @@ type Chain struct {
 	Tokens  tokens.Relay
 	Objects objects.Store
 	Queues  outbound.Routes
+	// MaxResult is how many bytes of a result the server takes; 0: what any server takes.
+	MaxResult int
 
 	replicas int
 	presence *presence.Watch
@@ -64,8 +66,20 @@ func New(ctx context.Context, nc *nats.Conn, o Options, log *slog.Logger) (*Chai
 	}
 	return &Chain{
 		Bus: bus, Results: results.New(cells), Objects: store, Tokens: natstokens.New(ctx, nc, js, log),
-		Queues: outbound.Routes{outbound.NATS: natsout.New(js)}, replicas: o.Replicas, presence: present,
+		Queues: outbound.Routes{outbound.NATS: natsout.New(js)}, MaxResult: maxResult(nc.MaxPayload()),
+		replicas: o.Replicas, presence: present,
 	}, nil
+}
+
+// besides is what a message may have beside a result: attributes, and the headers of what is kept.
+const besides = 124 << 10
+
+// mostResult bounds a result on a server that takes more: NATS warns of messages over 8 MiB.
+const mostResult = 8 << 20
+
+// maxResult returns how many bytes of a result fit into a message.
+func maxResult(payload int64) int {
+	return int(min(max(payload-besides, 0), mostResult))
 }
 
 // Open returns what infer needs of a chain that others have made, and changes nothing of it: for an edge.
@@ -88,7 +102,7 @@ func Open(ctx context.Context, nc *nats.Conn) (*Chain, error) {
 // Into sets the fields of the configuration that are the chain's.
 func (n *Chain) Into(c *chain.Config) {
 	c.Bus, c.Results, c.Tokens, c.Objects, c.Ready = n.Bus, n.Results, n.Tokens, n.Objects, n.Bus.Ready
-	c.Queues = n.Queues
+	c.Queues, c.MaxResult = n.Queues, n.MaxResult
 	if n.presence != nil {
 		c.Away = n.presence.Away
 	}

@@ -22,6 +22,8 @@ var (
 	// ErrAltered is for an object whose content is not what was put. It comes in the place of the end of the content, when all
 	// of it is read.
 	ErrAltered = errors.New("objects: the object is not what was stored")
+	// ErrFull is for an object that a store has no room for.
+	ErrFull = errors.New("objects: the store has no room")
 )
 
 // Info describes an object.

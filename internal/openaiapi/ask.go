@@ -20,6 +20,13 @@ func (r *Request) readResponse(o object) *Error {
 	if r.Background, err = boolean(o, "background"); err != nil {
 		return err
 	}
+	switch _, err := boolean(o, "store"); {
+	case err != nil:
+		return err
+	case r.Background && !echoOf(o).Stored():
+		return invalid("store", "invalid_value",
+			"Invalid value for 'store': a response of the background is stored until it is asked for.")
+	}
 	messages, err := r.readInput(o)
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ type Echo struct{ fields object }
 // echoed are the fields that are repeated, in the order in which they are given up where all would be too large to keep.
 var echoed = []string{
 	"tools", "instructions", "text", "metadata", "reasoning", "tool_choice", "user", "safety_identifier", "prompt_cache_key",
-	"max_output_tokens", "parallel_tool_calls", "service_tier", "store", "temperature", "top_p", "background",
+	"max_output_tokens", "parallel_tool_calls", "service_tier", "temperature", "top_p", "store", "background",
 }
 
 // maxNote bounds what is kept of an echo, in bytes: an acceptance with it stays a small thing to store. Metadata at OpenAI's
@@ -62,6 +62,9 @@ func ReadNote(note []byte) (Echo, bool) {
 	fields, err := decodeObject(o.get(noteName))
 	return Echo{fields}, err == nil
 }
+
+// Stored reports whether the Response is to be had after its call was answered.
+func (e Echo) Stored() bool { return string(e.fields.get("store")) != "false" }
 
 // Background reports whether the request is one whose caller comes back for the answer.
 func (e Echo) Background() bool { return string(e.fields.get("background")) == "true" }

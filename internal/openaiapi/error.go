@@ -32,10 +32,11 @@ func (e *Error) Error() string { return e.Message }
 
 // JSON returns the body of the answer.
 func (e *Error) JSON() []byte {
-	return append(append([]byte(`{"error":`), e.object()...), '}')
+	return append(append([]byte(`{"error":`), e.Object()...), '}')
 }
 
-func (e *Error) object() []byte {
+// Object returns the error object of that body.
+func (e *Error) Object() []byte {
 	var w builder
 	w.string("message", e.Message)
 	w.string("type", e.Type)

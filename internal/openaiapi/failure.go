@@ -14,6 +14,7 @@ var failures = map[string]said{
 	events.CodeInvalidRequest:  {http.StatusBadRequest, typeInvalid, "", true},
 	events.CodeContentRefused:  {http.StatusBadRequest, typeInvalid, "content_filter", true},
 	events.CodeUnsupported:     {http.StatusBadRequest, typeInvalid, "unsupported_value", true},
+	events.CodeOutputTooLarge:  {http.StatusBadRequest, typeInvalid, "output_too_large", true},
 	events.CodeDataMissing:     {http.StatusBadRequest, typeInvalid, "data_missing", true},
 	events.CodeDataAltered:     {http.StatusBadRequest, typeInvalid, "data_altered", true},
 	events.CodeUnknownModel:    {http.StatusNotFound, typeInvalid, "model_not_found", true},

@@ -34,7 +34,7 @@ var refusals = map[problem.Word]said{
 	problem.BudgetSpent:          {http.StatusTooManyRequests, typeQuota, "insufficient_quota", true},
 	problem.Internal:             {http.StatusInternalServerError, typeServer, "", false},
 	problem.Unavailable:          {http.StatusServiceUnavailable, typeServer, "unavailable", false},
-	problem.WouldMissDeadline:    {http.StatusServiceUnavailable, typeServer, "overloaded", false},
+	problem.WouldMissDeadline:    {http.StatusServiceUnavailable, typeServer, "would_miss_deadline", false},
 }
 
 // maxFaults is how many bad fields an error tells of: one is what OpenAI tells.

@@ -23,6 +23,8 @@ type Problem struct {
 	Status int          `json:"status"`
 	Detail string       `json:"detail,omitempty"`
 	Errors []FieldError `json:"errors,omitempty"`
+	// Error is an extension member: the same as an error object of another interface, for clients that look for that.
+	Error json.RawMessage `json:"error,omitempty"`
 
 	// Header is sent with the problem, such as Retry-After or Allow.
 	Header http.Header `json:"-"`

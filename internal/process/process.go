@@ -86,7 +86,7 @@ func Run(ctx context.Context, function events.Hop, getenv func(string) string, s
 	if err != nil {
 		return err
 	}
-	clients := chain.NewClients(watch.Secret, logger)
+	clients := chain.NewClients(watch.Secret, there.MaxResult, logger)
 	defer clients.Close()
 	counted := metrics.New()
 	known, err := shared.New(shared.Config{

@@ -151,3 +151,11 @@ func TestAFunctionAnswersItsOperatorAndDrains(t *testing.T) {
 		t.Errorf("the log says\n%s", &log)
 	}
 }
+
+func TestAModelServerLeavesItToItsCallersHowLongTheyWait(t *testing.T) {
+	t.Parallel()
+	s := NewModelServer(http.NotFoundHandler())
+	if s.WriteTimeout != 0 || s.ReadTimeout == 0 || s.IdleTimeout == 0 {
+		t.Errorf("timeouts: write %v, read %v, idle %v", s.WriteTimeout, s.ReadTimeout, s.IdleTimeout)
+	}
+}

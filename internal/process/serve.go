@@ -10,7 +10,10 @@ import (
 )
 
 // NewServer returns an HTTP server for the handler with the timeouts of the chain: a client that is slow to send or to
-// read holds a connection only so long, and a long poll of a minute is answered.
+// read holds a connection only so long, and a long poll of a minute is answered. A handler that takes longer puts off the
+// deadlines of its exchange, as [ingest.Exchange] does.
+//
+// [ingest.Exchange]: https://pkg.go.dev/baton.dev/baton/functions/ingest#Exchange
 func NewServer(handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           handler,
@@ -20,6 +23,13 @@ func NewServer(handler http.Handler) *http.Server {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 	}
+}
+
+// NewModelServer returns an HTTP server for a model, which may take as long for an answer as its callers wait.
+func NewModelServer(handler http.Handler) *http.Server {
+	s := NewServer(handler)
+	s.WriteTimeout = 0
+	return s
 }
 
 // drainHTTP bounds the wait for requests that are being answered when the process is told to stop.

@@ -39,7 +39,7 @@ func (h *history) add(messageID string, o outcome) {
 	switch {
 	case o.code == events.CodeDeadline:
 		h.cuts++
-	case !events.CallersFault(o.code):
+	case !events.Final(o.code):
 		h.all = append(h.all, o)
 	}
 }

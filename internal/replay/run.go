@@ -63,7 +63,7 @@ type simulation struct {
 type flow struct {
 	message *Message
 	calls   map[string]int // by target
-	refused *outcome       // how the request was refused, where it was as the caller's fault
+	refused *outcome       // how the request was refused, where any target would
 	calling time.Duration
 	usage   events.Usage
 	ended   bool
@@ -108,9 +108,9 @@ func (s *simulation) run(ctx context.Context) error {
 	return s.err
 }
 
-// refusalOf returns how the request was refused as the caller's fault; nil if it was not.
+// refusalOf returns how the request ended at a target for what it is, whichever that was; nil if it did not.
 func refusalOf(m *Message) *outcome {
-	i := slices.IndexFunc(m.Attempts, func(a *Attempt) bool { return events.CallersFault(a.Code) })
+	i := slices.IndexFunc(m.Attempts, func(a *Attempt) bool { return events.Final(a.Code) })
 	if i < 0 {
 		return nil
 	}

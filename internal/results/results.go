@@ -62,6 +62,9 @@ type Acceptance struct {
 	Model      string    `json:"model"`
 	Digest     string    `json:"digest"` // of the body, so that another body under the same id is recognised
 	AcceptedAt time.Time `json:"accepted_at"`
+	// Parts and PartsID are what the object store keeps for the request, if anything; see [events.Event.Parts].
+	Parts   int    `json:"parts,omitempty"`
+	PartsID string `json:"parts_id,omitempty"`
 	// Note is what the interface that took the request in wants to know of it later; it stays small.
 	Note string `json:"note,omitempty"`
 }

@@ -10,6 +10,7 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -19,6 +20,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -67,6 +69,9 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	if err := o.known(watch.Current()); err != nil {
+		return err
+	}
 	watch.Start()
 	defer watch.Stop()
 	leaf, err := connect(o)
@@ -74,21 +79,23 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer func() {
-		leaf.Shutdown()
-		leaf.WaitForShutdown()
+		leaf.server.Shutdown()
+		leaf.server.WaitForShutdown()
 	}()
-	nc, err := natsbus.Connect(ctx, natsbus.ConnectOptions{InProcess: leaf, Name: "baton-edge", Log: o.Log})
+	nc, err := natsbus.Connect(ctx, natsbus.ConnectOptions{InProcess: leaf.server, Name: "baton-edge", Log: o.Log})
 	if err != nil {
 		return err
 	}
 	defer natsbus.Close(nc)
-	c := chain.Config{Catalog: watch.Current, Secrets: watch.Secret, Log: o.Log, AtEdge: o.serves, Observe: o.Observe, Models: o.Models}
+	c := chain.Config{
+		Catalog: watch.Current, Secrets: watch.Secret, Log: o.Log, AtEdge: o.serves, Observe: o.Observe, Models: o.Models,
+	}
 	if c.Models == nil {
-		clients := chain.NewClients(watch.Secret, o.Log)
+		clients := chain.NewClients(watch.Secret, 0, o.Log)
 		defer clients.Close()
 		c.Models = clients
 	}
-	there, err := reach(ctx, nc, o.Log)
+	there, err := reach(ctx, nc, leaf)
 	if err != nil {
 		return err
 	}
@@ -119,11 +126,27 @@ func watch(o Options) (*catalog.Watch, error) {
 		Path: o.Config, Log: o.Log,
 		Accept: func(c *catalog.Catalog) error {
 			if len(o.served(c)) == 0 {
+				if err := o.known(c); err != nil {
+					return err
+				}
 				return fmt.Errorf("edge: %s has no target to be served here: mark one with edge: true", o.Config)
 			}
 			return c.CheckTargetKeysOf(read, o.serves)
 		},
 	})
+}
+
+// known returns an error if a target was named that is none at the edge. A target that is taken out of the configuration later
+// is no longer served, and that is all.
+func (o Options) known(c *catalog.Catalog) error {
+	all := Options{}.served(c)
+	for _, name := range o.Only {
+		if !slices.Contains(all, name) {
+			return fmt.Errorf("edge: %s has no target %q with edge: true; those it has are: %s", o.Config, name,
+				cmp.Or(strings.Join(all, ", "), "none"))
+		}
+	}
+	return nil
 }
 
 // serves reports whether the target is served here.
@@ -146,7 +169,7 @@ func (o Options) served(c *catalog.Catalog) []string {
 }
 
 // connect starts the server that holds the link: it listens nowhere, keeps nothing, and connects outward until it is stopped.
-func connect(o Options) (*server.Server, error) {
+func connect(o Options) (*link, error) {
 	remote := &server.RemoteLeafOpts{Credentials: o.Creds}
 	for _, hub := range o.Hub {
 		u, err := url.Parse(hub)
@@ -168,20 +191,26 @@ func connect(o Options) (*server.Server, error) {
 	}
 	// The names of JetStream's own subjects go through as they are: its home is the hub, and there is none here.
 	s, err := server.NewServer(&server.Options{
-		ServerName: "baton-edge-" + nuid.Next(), DontListen: true, NoSigs: true, NoLog: true,
+		ServerName: "baton-edge-" + nuid.Next(), DontListen: true, NoSigs: true, MaxPayload: maxPayload,
+		ConnectErrorReports: 1, ReconnectErrorReports: 1, // each failure, for the link to know the last one
 		JsAccDefaultDomain: map[string]string{server.DEFAULT_GLOBAL_ACCOUNT: ""},
 		LeafNode:           server.LeafNodeOpts{ReconnectInterval: again, Remotes: []*server.RemoteLeafOpts{remote}},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("edge: %w", err)
 	}
+	l := &link{server: s, log: o.Log}
+	s.SetLoggerV2(l, false, false, false)
 	s.Start()
 	if !s.ReadyForConnections(readyWait) {
 		s.Shutdown()
 		return nil, errors.New("edge: the server that holds the link is not ready")
 	}
-	return s, nil
+	return l, nil
 }
+
+// maxPayload is the size of messages that may come over the link: the hub's may be larger than what is usual.
+const maxPayload = 8 << 20
 
 // readyWait is how long the server in this process may take to start.
 const readyWait = 10 * time.Second
@@ -198,15 +227,23 @@ func authorities(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
+// An edge that waits for its hub says why after a while, which is longer than a good start takes, and then every so often.
+const (
+	quiet   = 2 * time.Second
+	between = 30 * time.Second
+)
+
 // reach opens the hub's chain as soon as the link is there. It tries until ctx is done: an edge may start before its link.
-func reach(ctx context.Context, nc *nats.Conn, log *slog.Logger) (*natschain.Chain, error) {
-	for tries := 0; ; tries++ {
+func reach(ctx context.Context, nc *nats.Conn, l *link) (*natschain.Chain, error) {
+	say := time.Now().Add(quiet)
+	for {
 		there, err := open(ctx, nc)
 		if err == nil {
 			return there, nil
 		}
-		if tries == 0 {
-			log.Info("waiting for the hub", "error", err)
+		if now := time.Now(); !now.Before(say) && ctx.Err() == nil {
+			l.log.Warn("waiting for the hub", "why", l.wrong(err))
+			say = now.Add(between)
 		}
 		timer := time.NewTimer(again)
 		select {

@@ -1,8 +1,10 @@
 // Package receiver receives callbacks for local runs and tests: it verifies their signatures, answers, and remembers what
 // came. It keeps no body, only its digest.
 //
-//	POST  204 when the signature is verified, 401 otherwise
-//	GET   what came, as JSON: counts, and the latest deliveries, newest first (?limit=N, 100 by default)
+//	POST     204 when the signature is verified, 401 otherwise
+//	GET      what came, as JSON: counts, and the latest deliveries, newest first (?limit=N, 100 by default)
+//	OPTIONS  200 to who asks whether it agrees to be called: it does, by anybody and at any rate (the web-hook handshake of
+//	         CloudEvents, "HTTP 1.1 Web Hooks for Event Delivery", section 4)
 //
 // A callback URL can ask it to misbehave, so that a retry can be seen: ?status=503&retry_after=2 answers so whatever the
 // signature, and ?hang=1 does not answer until the sender gives up.
@@ -72,8 +74,15 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.receive(w, req)
 	case http.MethodGet, http.MethodHead:
 		r.list(w, req)
+	case http.MethodOptions:
+		w.Header().Set("Allow", "GET, HEAD, OPTIONS, POST")
+		if req.Header.Get("Webhook-Request-Origin") != "" {
+			w.Header().Set("Webhook-Allowed-Origin", "*")
+			w.Header().Set("Webhook-Allowed-Rate", "*")
+		}
+		w.WriteHeader(http.StatusOK)
 	default:
-		w.Header().Set("Allow", "GET, HEAD, POST")
+		w.Header().Set("Allow", "GET, HEAD, OPTIONS, POST")
 		w.WriteHeader(http.StatusMethodNotAllowed)
 	}
 }

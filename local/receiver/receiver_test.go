@@ -243,3 +243,25 @@ func TestAWatchThatFallsBehindGoesOnWithTheOldestThatIsKept(t *testing.T) {
 		t.Errorf("saw %q, want 3 and 4", s)
 	}
 }
+
+func TestItAgreesToBeCalled(t *testing.T) {
+	t.Parallel()
+	r, s := setup(t, 0)
+	ask, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, s.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask.Header.Set("WebHook-Request-Origin", "baton.example.com")
+	ask.Header.Set("WebHook-Request-Rate", "120")
+	res, err := s.Client().Do(ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK || res.Header.Get("WebHook-Allowed-Origin") != "*" || res.Header.Get("WebHook-Allowed-Rate") != "*" {
+		t.Errorf("got %d, %v", res.StatusCode, res.Header)
+	}
+	if n := r.Counts().Received; n != 0 {
+		t.Errorf("it takes the question for %d deliveries", n)
+	}
+}

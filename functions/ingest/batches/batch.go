@@ -1,12 +1,13 @@
 // Package batches takes in batches of requests, as OpenAI's API has them: a file of lines, each a request, that is worked off
 // at low priority within a day, and whose answers come in a file.
 //
-// A batch is worked off in steps, by a function of its own ([Server.Step]): each takes an event, does a bounded piece of work, and
-// emits the event of the next step, at once or for later. What there is to know stands in the object store, so that a step can
-// be made by any process, and made again:
+// A batch is worked off in steps, by a function of its own ([Server.Step]): each takes an event, does a bounded piece of work,
+// and emits the event of the next step, at once or for later. What there is to know stands in the object store, so that a step
+// can be made by any process, and made again:
 //
 //	batches/<tenant>/<id>/batch     the batch as its caller sees it, and how far it is
 //	batches/<tenant>/<id>/cancel    is there if it is to be canceled
+//	batches/<tenant>/open/<id>      is there while it is not over
 //	batches/<tenant>/<id>/in/<k>    its lines in chunks, from the first step on
 //	batches/<tenant>/<id>/out/<k>   the answers to a chunk that are answers, and
 //	batches/<tenant>/<id>/err/<k>   those that are errors
@@ -14,8 +15,9 @@
 // The steps, and what a crash in each means:
 //
 //	(1) split    checks the file, and writes it in chunks. Repeated, it writes the same again.
-//	(2) submit   hands the next chunk in, a line at a time, through the door that all requests come by; each line has a
-//	             request_id made of batch and line, so one that was handed in before is known. Some chunks are under way at once.
+//	(2) submit   hands the next chunk in, a line at a time, through the door that all requests come by, at the tenant's rate;
+//	             each line has a request_id made of batch and line, so one that was handed in before is known. A line that
+//	             cannot be taken at the moment is where the next step goes on. Some chunks are under way at once.
 //	(3) collect  when all of the oldest chunk has ended, writes its answers. Repeated, it writes the same.
 //	(4) finish   puts the answers together in files of the tenant's, whose ids are made of the batch's, and says so in the
 //	             batch. Then it removes the rest. A crash before leaves it to be repeated, one after leaves chunks to expire.
@@ -25,7 +27,9 @@
 // it was made by another meanwhile, which a transport that hands an event out twice can bring about.
 //
 // Of a batch that is canceled, or whose window is over, every line is told of: those that were not handed in by then are
-// errors that say so.
+// errors that say so. What will not mend ends it: a batch of which a part is lost fails, a line that this side breaks at each
+// time is an error like any other, and a batch that is not over an hour after its window, since nobody works it off, is told to
+// have expired.
 package batches
 
 import (
@@ -113,6 +117,9 @@ type record struct {
 	Chunks    int   `json:"chunks"`    // of the input; 0 until it is split
 	Submitted int   `json:"submitted"` // chunks that were handed in
 	Collected int   `json:"collected"` // chunks whose answers were written
+	Next      int   `json:"next"`      // line of the next chunk that is handed in next
+	Tries     int   `json:"tries"`     // of that line, at which this side broke
+	Lost      int   `json:"lost"`      // steps in a row that did not find something as it was
 	Waits     int   `json:"waits"`     // steps in a row in which nothing could be done
 	Late      int   `json:"late"`      // lines that the window ran out for
 	OutBytes  int64 `json:"out_bytes"`
@@ -124,6 +131,8 @@ const prefix = "batches/"
 func dir(tenant, id string) string       { return prefix + tenant + "/" + id + "/" }
 func recordKey(tenant, id string) string { return dir(tenant, id) + "batch" }
 func cancelKey(tenant, id string) string { return dir(tenant, id) + "cancel" }
+func openDir(tenant string) string       { return prefix + tenant + "/open/" } // no batch has the id
+func openKey(tenant, id string) string   { return openDir(tenant) + id }
 func (r *record) key(of string, k int) string {
 	return fmt.Sprintf("%s%s/%d", dir(r.Tenant, r.Batch.ID), of, k)
 }
@@ -150,7 +159,7 @@ func (s *Server) read(ctx context.Context, tenant, id string) (*record, error) {
 	}
 	r := &record{}
 	if err := json.Unmarshal(b, r); err != nil {
-		return nil, fmt.Errorf("batches: decode %s: %w", id, err)
+		return nil, fmt.Errorf("%w: %s: %w", errSpoiled, id, err)
 	}
 	return r, nil
 }
@@ -160,11 +169,21 @@ func (s *Server) write(ctx context.Context, r *record) error {
 	if err != nil {
 		return fmt.Errorf("batches: encode %s: %w", r.Batch.ID, err)
 	}
+	if len(b) > maxRecord {
+		return fmt.Errorf("batches: write %s: a record of %d bytes could not be read again", r.Batch.ID, len(b))
+	}
 	return s.put(ctx, r, recordKey(r.Tenant, r.Batch.ID), b)
 }
 
-// shown returns the batch as its caller is to see it: that it is to be canceled shows before the step that does it.
+// overdue is how long after its window a batch that is not over is told to have expired: nobody works it off any more.
+const overdue = time.Hour
+
+// shown returns the batch as its caller is to see it: that it is to be canceled shows before the step that does it, and that
+// it is overdue shows without one.
 func (s *Server) shown(ctx context.Context, r *record) Batch {
+	if end := time.Unix(r.Batch.ExpiresAt, 0).Add(overdue); !r.Batch.Status.over() && !s.now().Before(end) {
+		r.Batch.Status, r.Batch.ExpiredAt = Expired, at(end)
+	}
 	if !r.Batch.Status.over() && r.Batch.Status != Cancelling {
 		if stop, err := s.canceled(ctx, r); err == nil && stop {
 			r.Batch.Status = Cancelling

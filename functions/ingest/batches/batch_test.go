@@ -108,7 +108,7 @@ func TestLinesThatCannotBeTakenNowAreHandedInLater(t *testing.T) {
 		t.Parallel()
 		inWorld(t, func(t *testing.T, w *world) {
 			w.answers(func(ctx context.Context, prompt string) (model.Answer, error) {
-				time.Sleep(time.Second) // of the virtual time
+				sleep(time.Second) // of the virtual time
 				return said(ctx, prompt)
 			})
 			key := []string{"Authorization", "Bearer " + narrowKey}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ func TestWhatIsNoBatchIsRefusedWithAllThatIsWrong(t *testing.T) {
 		}
 		pairs := map[string]string{}
 		for i := range 17 {
-			pairs[fmt.Sprint(i)] = ""
+			pairs[strconv.Itoa(i)] = ""
 		}
 		for name, tc := range map[string]struct {
 			body   string
@@ -134,9 +135,9 @@ func TestAllThatIsWrongWithAFileIsSaidByLine(t *testing.T) {
 		},
 		"another endpoint": {field("/v1/chat/completions", "/v1/embeddings"), []fault{{1, "mismatched_endpoint"}}},
 		"a huge line, and faults on both sides of it": {
-			"{\n" + request("huge", strings.Repeat("x", 300<<10)) + good + "[\n", []fault{{1, "invalid_json_line"}, {2, "line_too_long"}, {4, "invalid_json_line"}},
+			"{\n" + request("huge", strings.Repeat("x", 4<<20)) + good + "[\n", []fault{{1, "invalid_json_line"}, {2, "line_too_long"}, {4, "invalid_json_line"}},
 		},
-		"a huge line at the end":       {good + strings.Repeat("x", 1<<20), []fault{{2, "line_too_long"}}},
+		"a huge line at the end":       {good + strings.Repeat("x", 5<<20), []fault{{2, "line_too_long"}}},
 		"a fault after written chunks": {requests(900) + "{", []fault{{901, "invalid_json_line"}}},
 		"more lines than may be":       {strings.Repeat("{}\n", 50_001), append(repeated(99, "missing_required_parameter"), fault{0, "too_many_requests"})},
 		"more faults than are told":    {strings.Repeat("{}\n", 101), repeated(100, "missing_required_parameter")},
@@ -225,7 +226,7 @@ func TestBatchesAreListedNewestFirstInPages(t *testing.T) {
 		var want []string
 		for range 25 {
 			want = append([]string{w.create(requests(1)).ID}, want...)
-			time.Sleep(time.Second)
+			sleep(time.Second)
 		}
 		if status, _ := w.call(http.MethodPost, "/v1/batches/"+want[0]+"/cancel", "", nil); status != http.StatusOK {
 			t.Fatal(status)

@@ -10,10 +10,10 @@ import (
 	"baton.dev/baton/internal/model"
 )
 
-func (w *world) cancel(id string) int {
+func (w *world) cancel(id string, header ...string) int {
 	w.t.Helper()
 	var b batches.Batch
-	status, answer := w.call(http.MethodPost, "/v1/batches/"+id+"/cancel", "", &b)
+	status, answer := w.call(http.MethodPost, "/v1/batches/"+id+"/cancel", "", &b, header...)
 	if status == http.StatusOK && (b.Status != batches.Cancelling || b.CancellingAt == nil) {
 		w.t.Errorf("cancel says %s", answer)
 	}
@@ -21,10 +21,10 @@ func (w *world) cancel(id string) int {
 }
 
 // reasons counts what the lines of an error file say.
-func (w *world) reasons(b batches.Batch) map[string]int {
+func (w *world) reasons(b batches.Batch, header ...string) map[string]int {
 	w.t.Helper()
 	all := map[string]int{}
-	for _, l := range w.lines(b.ErrorFileID) {
+	for _, l := range w.lines(b.ErrorFileID, header...) {
 		if l.Error != nil {
 			all[l.Error.Code]++
 		} else {
@@ -113,7 +113,7 @@ func TestWhenTheWindowIsOverEveryLineIsToldOf(t *testing.T) {
 		handed := w.steps + 20
 		w.work(time.Hour, func() bool { return w.steps > handed })
 		calls, _ := w.calls()
-		time.Sleep(24 * time.Hour)
+		sleep(24 * time.Hour)
 		w.run()
 		b = w.finish(b.ID, time.Hour)
 		reasons := w.reasons(b)
@@ -137,7 +137,7 @@ func TestALineWhoseRequestIsLostDoesNotHoldUpTheBatchForEver(t *testing.T) {
 		w.work(time.Hour, func() bool { return w.steps >= 3 })
 		w.bus.lose.Store(false)
 		w.halt()
-		time.Sleep(24 * time.Hour)
+		sleep(24 * time.Hour)
 		w.run()
 		b = w.finish(b.ID, time.Hour)
 		if reasons := w.reasons(b); b.Status != batches.Expired || reasons["batch_expired"] != 3 {
@@ -168,11 +168,11 @@ func TestABatchIsKeptForAWeek(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		b := w.finish(w.create(requests(1)).ID, time.Hour)
 		w.halt()
-		time.Sleep(7*24*time.Hour - time.Hour)
+		sleep(7*24*time.Hour - time.Hour)
 		if len(w.lines(b.OutputFileID)) != 1 {
 			t.Error("the answers are gone")
 		}
-		time.Sleep(26 * time.Hour)
+		sleep(26 * time.Hour)
 		if status, _ := w.call(http.MethodGet, "/v1/batches/"+b.ID, "", nil); status != http.StatusNotFound {
 			t.Errorf("it is there still: %d", status)
 		}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -62,7 +63,7 @@ func checked(text []byte, endpoint string, known map[string]bool) (line, string,
 		return l, "invalid_custom_id", "The custom_id is longer than 512 bytes."
 	case again:
 		return l, "duplicate_custom_id", "The custom_id is that of another line: each must be unique."
-	case l.Method != "POST":
+	case l.Method != http.MethodPost:
 		return l, "invalid_method", "The method must be POST."
 	case l.URL != endpoint:
 		return l, "mismatched_endpoint", "The url is not the endpoint of the batch, " + endpoint + "."
@@ -107,14 +108,19 @@ func (s *Server) fail(r *record, faults ...FileError) {
 	r.Batch.Errors = &FileErrors{Object: "list", Data: faults}
 }
 
-// maxLine bounds a line of an input file: a request's body, and what stands around it.
-func (s *Server) maxLine() int { return int(s.cfg.Catalog().Limits.Body) + aroundBody }
+// maxLine bounds a line of an input file, in bytes: a request's body, and what stands around it, or minLine if that is more. A
+// line is held in memory, so parts that are as large as one may be in a body that is posted by itself do not go into a file:
+// they are uploaded, and named by their ids.
+func (s *Server) maxLine() int { return max(int(s.cfg.Catalog().Limits.Body)+aroundBody, minLine) }
 
-const aroundBody = 4 << 10
+const (
+	aroundBody = 4 << 10
+	minLine    = chunkBytes // what a line may have whatever the limit of a body is, since its parts do not count there
+)
 
 // lines returns the lines of a chunk.
 func (s *Server) lines(ctx context.Context, r *record, k int) ([]line, error) {
-	b, err := s.get(ctx, r.key("in", k), chunkBytes+attachments.MaxBody+aroundBody+1)
+	b, err := s.get(ctx, r.key("in", k), chunkBytes+max(attachments.MaxBody+aroundBody, minLine)+1)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +128,7 @@ func (s *Server) lines(ctx context.Context, r *record, k int) ([]line, error) {
 	for text := range bytes.Lines(b) {
 		var l line
 		if err := json.Unmarshal(text, &l); err != nil {
-			return nil, fmt.Errorf("batches: chunk %d of %s: %w", k, r.Batch.ID, err)
+			return nil, fmt.Errorf("%w: chunk %d of %s: %w", errSpoiled, k, r.Batch.ID, err)
 		}
 		all = append(all, l)
 	}

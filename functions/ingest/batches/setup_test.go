@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +38,7 @@ const (
 	searchKey = "baton_search_key"
 	otherKey  = "baton_other_key"
 	narrowKey = "baton_narrow_key" // two requests that have not ended
+	pacedKey  = "baton_paced_key"  // a hundred at once, and one a second from then on
 )
 
 // world is a chain over memory in virtual time. The steps of batches are made by the test, one at a time.
@@ -63,7 +65,7 @@ func inWorld(t *testing.T, f func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{
 			t: t, bus: &losingBus{Bus: membus.New(membus.Options{Wait: time.Second})}, store: &faultyStore{Memory: objects.NewMemory(nil)},
-			catalog: parse(t, "search", "other", "narrow"), asked: map[string]int{}, answer: said,
+			catalog: parse(t, "search", "other", "narrow", "paced"), asked: map[string]int{}, answer: said,
 		}
 		cells := &faultyCells{Cells: results.NewMemory()}
 		w.results = results.New(cells)
@@ -104,16 +106,14 @@ func inWorld(t *testing.T, f func(t *testing.T, w *world)) {
 
 func parse(t *testing.T, tenants ...string) *catalog.Catalog {
 	t.Helper()
-	keys := map[string]string{"search": searchKey, "other": otherKey, "narrow": narrowKey}
-	text := "models:\n  m: {attempts: 1, targets: [{name: a, api: openai, url: 'http://127.0.0.1:1/v1', concurrency: 500}]}\ntenants:\n"
+	keys := map[string]string{"search": searchKey, "other": otherKey, "narrow": narrowKey, "paced": pacedKey}
+	var text strings.Builder
+	text.WriteString("models:\n  m: {attempts: 1, targets: [{name: a, api: openai, url: 'http://127.0.0.1:1/v1', concurrency: 500}]}\ntenants:\n")
 	for _, name := range tenants {
-		more := ""
-		if name == "narrow" {
-			more = ", queued: 2"
-		}
-		text += fmt.Sprintf("  %s: {keys: ['%s'], models: [m]%s}\n", name, catalog.HashKey(keys[name]), more)
+		more := map[string]string{"narrow": ", queued: 2", "paced": ", rate: 1/s, burst: 100"}
+		fmt.Fprintf(&text, "  %s: {keys: ['%s'], models: [m]%s}\n", name, catalog.HashKey(keys[name]), more[name])
 	}
-	cat, err := catalog.Parse("baton.yaml", []byte(text))
+	cat, err := catalog.Parse("baton.yaml", []byte(text.String()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,16 +128,38 @@ func (w *world) current() *catalog.Catalog {
 
 // Call implements [model.Client]: it is the model.
 func (w *world) Call(ctx context.Context, call model.Call) (model.Answer, error) {
-	var messages []struct{ Content string }
+	var messages []struct{ Content json.RawMessage }
 	if err := json.Unmarshal(call.Request.Messages, &messages); err != nil || len(messages) != 1 {
 		return model.Answer{}, fmt.Errorf("messages %s: %w", call.Request.Messages, err)
 	}
-	prompt := messages[0].Content
+	var prompt string
+	if json.Unmarshal(messages[0].Content, &prompt) != nil { // it is of parts
+		whole, err := expanded(ctx, call)
+		if err != nil {
+			return model.Answer{}, err
+		}
+		prompt = strconv.Itoa(whole) + " bytes"
+	}
 	w.mu.Lock()
 	w.asked[prompt]++
 	answer := w.answer
 	w.mu.Unlock()
 	return answer(ctx, prompt)
+}
+
+// expanded returns how long the messages of a call are with all that they refer to.
+func expanded(ctx context.Context, call model.Call) (int, error) {
+	body, err := call.Expand(ctx, call.Target, call.Request.Messages)
+	if err != nil {
+		return 0, err
+	}
+	content, err := body.Open(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = content.Close() }()
+	b, err := io.ReadAll(content)
+	return len(b), err
 }
 
 // said is the model's answer to a prompt.
@@ -205,11 +227,11 @@ func (w *world) work(most time.Duration, enough func() bool) {
 }
 
 // finish makes steps until the batch is over.
-func (w *world) finish(id string, most time.Duration) batches.Batch {
+func (w *world) finish(id string, most time.Duration, header ...string) batches.Batch {
 	w.t.Helper()
 	var b batches.Batch
 	w.work(most, func() bool {
-		b = w.retrieve(id)
+		b = w.retrieve(id, header...)
 		return over(b)
 	})
 	return b
@@ -264,9 +286,9 @@ func (w *world) create(content string, header ...string) (b batches.Batch) {
 	return b
 }
 
-func (w *world) retrieve(id string) (b batches.Batch) {
+func (w *world) retrieve(id string, header ...string) (b batches.Batch) {
 	w.t.Helper()
-	if status, answer := w.call(http.MethodGet, "/v1/batches/"+id, "", &b); status != http.StatusOK {
+	if status, answer := w.call(http.MethodGet, "/v1/batches/"+id, "", &b, header...); status != http.StatusOK {
 		w.t.Fatalf("retrieve: %d %s", status, answer)
 	}
 	return b
@@ -313,12 +335,12 @@ type told struct {
 }
 
 // lines returns the lines of a file in order; none of nil.
-func (w *world) lines(fileID *string) (all []told) {
+func (w *world) lines(fileID *string, header ...string) (all []told) {
 	w.t.Helper()
 	if fileID == nil {
 		return nil
 	}
-	status, content := w.call(http.MethodGet, "/v1/files/"+*fileID+"/content", "", nil)
+	status, content := w.call(http.MethodGet, "/v1/files/"+*fileID+"/content", "", nil, header...)
 	if status != http.StatusOK {
 		w.t.Fatalf("content: %d %s", status, content)
 	}
@@ -338,3 +360,6 @@ func (w *world) set(c *catalog.Catalog) {
 	defer w.mu.Unlock()
 	w.catalog = c
 }
+
+// sleep lets virtual time pass.
+func sleep(d time.Duration) { time.Sleep(d) }

@@ -60,7 +60,8 @@ func (p *splitting) line(ctx context.Context, text []byte, n int) error {
 	}
 	p.chunk.Write(text)
 	p.chunk.WriteByte('\n')
-	if p.lines++; p.lines == chunkLines || p.chunk.Len() >= chunkBytes {
+	p.lines++
+	if p.lines == chunkLines || p.chunk.Len() >= chunkBytes {
 		return p.flush(ctx)
 	}
 	return nil

@@ -27,6 +27,9 @@ type task struct {
 	Step   int    `json:"step"` // how many were made before
 }
 
+// lostTries is how many steps look for what is lost before the batch fails: another may have replaced it just then.
+const lostTries = 4
+
 // event returns the event of the step after so many.
 func (s *Server) event(r *record, notBefore time.Time) (events.Event, error) {
 	data, err := json.Marshal(task{r.Tenant, r.Batch.ID, r.Step})
@@ -46,33 +49,29 @@ func (s *Server) Step(ctx context.Context, in events.Event) ([]events.Event, err
 	if err := json.Unmarshal(in.Data, &t); err != nil {
 		return nil, hop.Reject(events.ReasonUndecodable, fmt.Errorf("batches: decode %s: %w", in.ID, err))
 	}
-	r, err := s.read(ctx, t.Tenant, t.Batch)
-	switch {
-	case errors.Is(err, objects.ErrNotFound):
-		return nil, nil // it was kept for long enough
-	case err != nil:
-		return nil, hop.Unavailable(err)
-	case r.Batch.Status.over():
-		s.clear(ctx, r)
-		return nil, nil
-	case t.Step < r.Step:
-		// It was made, and only its output may be missing. Where that is not, this is the same event again.
-		next, err := s.event(r, time.Time{})
-		return []events.Event{next}, err
+	r, out, err := s.begin(ctx, t)
+	if r == nil || err != nil {
+		return out, err
 	}
-	wait, err := s.advance(ctx, r)
-	switch {
-	case errors.Is(err, objects.ErrNotFound), errors.Is(err, objects.ErrAltered):
-		s.cfg.Log.ErrorContext(ctx, "a batch fails, since what was kept of it is lost", "batch", r.Batch.ID, "error", err)
-		s.fail(r, FileError{Code: events.CodeDataMissing, Message: "A part of the batch is not kept any more, or not as it was."})
-	case err != nil:
-		return nil, hop.Unavailable(err)
+	wait, failed := s.advance(ctx, r)
+	// Another may have made the step meanwhile, and more after it: it must not be set back, nor be failed for what was cleared.
+	stands, out, err := s.begin(ctx, t)
+	if stands == nil || err != nil {
+		return out, err
 	}
-	switch stands, err := s.read(ctx, t.Tenant, t.Batch); {
-	case err != nil:
-		return nil, hop.Unavailable(err)
-	case stands.Step > t.Step || stands.Batch.Status.over():
-		return nil, nil // another made the step meanwhile, and emits what follows
+	switch {
+	case lost(failed):
+		r = stands // as it was before the step
+		r.Lost++
+		wait = pause.Delay(r.Lost, r.Batch.ID)
+		if r.Lost == lostTries {
+			s.cfg.Log.ErrorContext(ctx, "a batch fails, since what was kept of it is lost", "batch", r.Batch.ID, "error", failed)
+			s.fail(r, FileError{Code: events.CodeDataMissing, Message: "A part of the batch is not kept any more, or not as it was."})
+		}
+	case failed != nil:
+		return nil, hop.Unavailable(failed)
+	default:
+		r.Lost = 0
 	}
 	r.Step = t.Step + 1
 	if err := s.write(ctx, r); err != nil {
@@ -91,6 +90,28 @@ func (s *Server) Step(ctx context.Context, in events.Event) ([]events.Event, err
 		return nil, err
 	}
 	return []events.Event{next}, nil
+}
+
+// begin returns the batch of a step that is to be made; nil where it is not, and then what the step is to emit.
+func (s *Server) begin(ctx context.Context, t task) (*record, []events.Event, error) {
+	r, err := s.read(ctx, t.Tenant, t.Batch)
+	switch {
+	case errors.Is(err, objects.ErrNotFound):
+		return nil, nil, nil // it was kept for long enough
+	case errors.Is(err, errSpoiled): // nothing can be said of it any more
+		return nil, nil, hop.Reject(events.ReasonUndecodable, err)
+	case err != nil:
+		return nil, nil, hop.Unavailable(err)
+	case r.Batch.Status.over():
+		s.clear(ctx, r)
+		return nil, nil, nil
+	case t.Step < r.Step:
+		// It was made, and only its output may be missing. Where that is not, this is the same event again.
+		next, err := s.event(r, time.Time{})
+		return nil, []events.Event{next}, err
+	default:
+		return r, nil, nil
+	}
 }
 
 // advance does the next piece of work, and returns how long the one after it is to wait.
@@ -117,23 +138,17 @@ func (s *Server) advance(ctx context.Context, r *record) (wait time.Duration, er
 		return 0, s.finish(ctx, r, stop)
 	}
 	if stop || past {
-		r.Submitted = r.Chunks // no more is handed in, and the rest is told of as it stands
+		r.Submitted, r.Next = r.Chunks, 0 // no more is handed in, and the rest is told of as it stands
 	}
 	moved := false
 	if r.Submitted < r.Chunks && r.Submitted-r.Collected < underWay {
-		if moved, err = s.submit(ctx, r, r.Submitted); err != nil {
+		if moved, err = s.submit(ctx, r); err != nil {
 			return 0, err
-		}
-		if moved {
-			r.Submitted++
 		}
 	}
 	if !moved && r.Collected < r.Submitted {
-		if moved, err = s.collect(ctx, r, r.Collected); err != nil {
+		if moved, err = s.collect(ctx, r); err != nil {
 			return 0, err
-		}
-		if moved {
-			r.Collected++
 		}
 	}
 	if moved {

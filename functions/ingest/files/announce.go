@@ -49,9 +49,12 @@ func (f *Files) announce(x *ingest.Exchange, r *http.Request) *problem.Problem {
 	if p != nil {
 		return p
 	}
+	if _, p := f.room(r.Context(), x.Tenant, file.Size); p != nil {
+		return p
+	}
 	until := f.cfg.Now().Add(uploadTime).UTC()
 	upload := &Upload{Method: http.MethodPut, ExpiresAt: until.Unix()}
-	record := pending{tenant: x.Tenant.Name, file: file}
+	record := pending{tenant: x.Tenant.Name, file: file, until: until}
 	var err error
 	if store, ok := f.cfg.Objects.(objects.Presigner); ok {
 		upload.URL, upload.Headers, err = store.PresignPut(r.Context(), file.Info(x.Tenant.Name), until)
@@ -64,7 +67,7 @@ func (f *Files) announce(x *ingest.Exchange, r *http.Request) *problem.Problem {
 		upload.URL = at(r) + root + "/" + file.ID + "/content?token=" + token
 		upload.Headers = map[string]string{"content-type": typeOrBytes(file.Type)}
 	}
-	if err := f.remember(r.Context(), record, until); err != nil {
+	if err := f.remember(r.Context(), record); err != nil {
 		return f.unread("announce", err)
 	}
 	said := objectOf(file, StatusPending)
@@ -131,8 +134,13 @@ func digest(token string) string {
 type pending struct {
 	tenant string
 	file   attachments.File
-	token  string // the SHA-256 of what the URL of its upload has; "": it is uploaded elsewhere
+	token  string    // the SHA-256 of what the URL of its upload has; "": it is uploaded elsewhere
+	until  time.Time // when its upload must have begun
+	over   bool      // it was uploaded
 }
+
+// open reports whether its upload may begin.
+func (p pending) open(now time.Time) bool { return !p.over && now.Before(p.until) }
 
 // Names of the metadata of an announcement, beside those of the file.
 const (
@@ -142,18 +150,26 @@ const (
 	digestName  = "sha256"
 	typeName    = "type"
 	createdName = "created"
+	openName    = "open" // until, in seconds of Unix time
+	overName    = "over"
 )
 
 func pendingKey(id string) string { return "uploads/" + id }
 
-// remember keeps an announcement until its upload is over.
-func (f *Files) remember(ctx context.Context, p pending, until time.Time) error {
+// remember keeps an announcement for as long as its file would be kept, however long its upload takes: that it is gone says that
+// the file was deleted.
+func (f *Files) remember(ctx context.Context, p pending) error {
 	m := map[string]string{
 		tenantName: p.tenant, tokenName: p.token, bytesName: strconv.FormatInt(p.file.Size, 10), digestName: p.file.Digest,
 		typeName: p.file.Type, createdName: p.file.Created.Format(time.RFC3339Nano),
+		openName: strconv.FormatInt(p.until.Unix(), 10),
+	}
+	if p.over {
+		m[overName] = "1"
 	}
 	maps.Copy(m, p.file.Info(p.tenant).Metadata)
-	_, err := f.cfg.Objects.Put(ctx, objects.Info{Key: pendingKey(p.file.ID), Expires: until, Metadata: m}, bytes.NewReader(nil))
+	in := objects.Info{Key: pendingKey(p.file.ID), Expires: p.file.Expires, Metadata: m}
+	_, err := f.cfg.Objects.Put(ctx, in, bytes.NewReader(nil))
 	return err
 }
 
@@ -166,29 +182,39 @@ func (f *Files) pending(ctx context.Context, id string) (pending, error) {
 	if err != nil {
 		return pending{}, err
 	}
-	p := pending{tenant: info.Metadata[tenantName], token: info.Metadata[tokenName]}
+	p := pending{tenant: info.Metadata[tenantName], token: info.Metadata[tokenName], over: info.Metadata[overName] != ""}
 	p.file, _ = attachments.FileOf(info, f.cfg.Now())
 	p.file.Type, p.file.Digest = info.Metadata[typeName], info.Metadata[digestName]
+	open, err3 := strconv.ParseInt(info.Metadata[openName], 10, 64)
+	p.until = time.Unix(open, 0)
 	var err1, err2 error
 	p.file.Size, err1 = strconv.ParseInt(info.Metadata[bytesName], 10, 64)
 	p.file.Created, err2 = time.Parse(time.RFC3339Nano, info.Metadata[createdName])
-	return p, errors.Join(err1, err2)
+	return p, errors.Join(err1, err2, err3)
 }
 
-// put answers the upload of a file that was announced. Who has the URL may send the content, once: it is forgotten when the
-// content is stored. Of two uploads at the same time both are taken, and the one that ends last stands. One that breaks off may
-// be sent again.
+// put answers the upload of a file that was announced. Who has the URL may send the content, once: when it is stored the
+// announcement is over. Of two uploads at the same time both are taken, and the one that ends last stands. One that breaks off
+// may be sent again.
+//
+// A file that is deleted while it is uploaded does not come back: what deletes it removes the announcement first, and then the
+// file; here the file is stored first, and then the announcement looked for. A crash between the two leaves a file that was
+// deleted, until it expires.
 func (f *Files) put(x *ingest.Exchange, r *http.Request) *problem.Problem {
 	token := r.URL.Query().Get("token")
 	p, err := f.pending(r.Context(), r.PathValue("id"))
 	switch {
 	case err != nil && !errors.Is(err, objects.ErrNotFound):
 		return f.unread("upload", err)
-	case err != nil || token == "" || p.token == "" || subtle.ConstantTimeCompare([]byte(digest(token)), []byte(p.token)) == 0:
+	case err != nil || !p.open(f.cfg.Now()) || token == "" || p.token == "" ||
+		subtle.ConstantTimeCompare([]byte(digest(token)), []byte(p.token)) == 0:
 		return problem.New(problem.NotFound, "There is no such upload, or it is over.").With("Connection", "close")
 	case r.ContentLength >= 0 && r.ContentLength != p.file.Size:
 		return problem.New(problem.Malformed, fmt.Sprintf("The upload was announced with %d bytes.", p.file.Size)).
 			With("Connection", "close")
+	}
+	if p := f.mayStore(x, r, p); p != nil {
+		return p.With("Connection", "close")
 	}
 	x.TakeTime()
 	content := &announcedContent{from: r.Body, file: p.file, left: p.file.Size, sum: sha256.New()}
@@ -199,11 +225,46 @@ func (f *Files) put(x *ingest.Exchange, r *http.Request) *problem.Problem {
 	case err != nil:
 		return f.unread("put", err).With("Connection", "close")
 	}
-	if err := f.cfg.Objects.Delete(r.Context(), pendingKey(p.file.ID)); err != nil {
-		f.cfg.Log.Warn("upload is left open until it expires", "file", p.file.ID, "error", err)
+	if p := f.finish(r.Context(), p); p != nil {
+		return p
 	}
 	return answer(x, objectOf(kept, StatusProcessed))
 }
+
+// mayStore says why an announced file may not be stored now: its tenant is gone, is too fast, or keeps too much.
+func (f *Files) mayStore(x *ingest.Exchange, r *http.Request, p pending) *problem.Problem {
+	tenant, ok := x.Catalog.Tenants[p.tenant]
+	if !ok {
+		return problem.New(problem.NotFound, "There is no such upload, or it is over.")
+	}
+	x.Tenant = tenant
+	if p := f.cfg.Limited(x, r); p != nil {
+		return p
+	}
+	_, full := f.room(r.Context(), tenant, p.file.Size)
+	return full
+}
+
+// finish ends the announcement of a file that is stored, or removes the file if it was deleted meanwhile.
+func (f *Files) finish(ctx context.Context, p pending) *problem.Problem {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	_, err := f.pending(ctx, p.file.ID)
+	if err != nil {
+		if err := f.cfg.Objects.Delete(ctx, attachments.FileKey(p.tenant, p.file.ID)); err != nil {
+			f.cfg.Log.Error("a file that was deleted while it was uploaded stays until it expires", "file", p.file.ID, "error", err)
+		}
+		return f.unread("upload", err)
+	}
+	p.over = true
+	if err := f.remember(ctx, p); err != nil {
+		f.cfg.Log.Warn("upload is left open until it expires", "file", p.file.ID, "error", err)
+	}
+	return nil
+}
+
+// finishTimeout bounds what is done after a file was stored, for which its caller need not wait.
+const finishTimeout = 10 * time.Second
 
 // announcedContent is the content of an upload, which ends only if it is what was announced.
 type announcedContent struct {

@@ -6,7 +6,10 @@
 //
 // A file that is to be uploaded later, or past this process, is announced first. Its caller gets a URL to put the content to: of
 // the store's own where that signs such URLs, and else of Baton's, which is good for one upload of what was announced, by whoever
-// has it, for 15 minutes. Until then the announcement is an object of its own, which expires.
+// has it, for 15 minutes. The announcement is an object of its own, which expires when its file would.
+//
+// Uploads count against their tenant's rate, and what a tenant keeps is bounded. A URL of the store's own cannot be taken back:
+// by it a file that was deleted can be uploaded again within the 15 minutes.
 //
 // [attachments.File]: https://pkg.go.dev/baton.dev/baton/internal/attachments#File
 package files
@@ -32,6 +35,11 @@ type Config struct {
 	// Objects keeps the files. It is a [objects.Lister], or files cannot be listed. If it is a [objects.Presigner], files that
 	// are announced are uploaded to it directly.
 	Objects objects.Store
+	// TenantBytes is how many bytes of files a tenant may keep; 0: 10 GiB. Its files are counted where the store can list them.
+	TenantBytes int64
+	// Limited counts the upload of an announced file against its tenant's rate, which the exchange then has, and says whether it
+	// is too fast. See [ingest.Server.Limited]. Nil: rates are not looked at.
+	Limited func(x *ingest.Exchange, r *http.Request) *problem.Problem
 	Refuse  func(x *ingest.Exchange, p *problem.Problem) // answers with a problem; nil: as RFC 9457 has it
 	Now     func() time.Time                             // nil: time.Now
 	Log     *slog.Logger                                 // nil: nothing is logged
@@ -45,6 +53,12 @@ func New(cfg Config) *Files {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.TenantBytes == 0 {
+		cfg.TenantBytes = defaultTenantBytes
+	}
+	if cfg.Limited == nil {
+		cfg.Limited = func(*ingest.Exchange, *http.Request) *problem.Problem { return nil }
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -56,7 +70,9 @@ const root = "/v1/files"
 // Routes returns the paths to mount.
 func (f *Files) Routes() []ingest.Route {
 	return []ingest.Route{
-		{Pattern: root, Refuse: f.cfg.Refuse, Methods: map[string]ingest.Handler{http.MethodPost: f.create, http.MethodGet: f.list}},
+		// An upload counts like a request.
+		{Pattern: root, Refuse: f.cfg.Refuse, Submits: true, Methods: map[string]ingest.Handler{http.MethodPost: f.create}},
+		{Pattern: root, Refuse: f.cfg.Refuse, Methods: map[string]ingest.Handler{http.MethodGet: f.list}},
 		{Pattern: root + "/{id}", Refuse: f.cfg.Refuse, Methods: map[string]ingest.Handler{
 			http.MethodGet: f.retrieve, http.MethodDelete: f.remove,
 		}},
@@ -145,12 +161,18 @@ func (f *Files) unread(what string, err error) *problem.Problem {
 		return absent()
 	}
 	f.cfg.Log.Error("object store", "step", what, "error", err)
+	if errors.Is(err, objects.ErrFull) {
+		return problem.New(problem.Unavailable, "There is no room for more files at the moment.").With("Retry-After", retryFull)
+	}
 	return problem.New(problem.Unavailable, "The files cannot be reached now. The same request may be sent again.").
 		With("Retry-After", retryAfter)
 }
 
-// retryAfter is what a 503 asks for, in seconds.
-const retryAfter = "2"
+// What a 503 asks for, in seconds: of a store that is away, and of one that is full.
+const (
+	retryAfter = "2"
+	retryFull  = "60"
+)
 
 func invalid(field, detail string) *problem.Problem {
 	return problem.New(problem.Invalid, fmt.Sprintf("The field %s %s.", field, detail),

@@ -27,7 +27,7 @@ func (f *Files) retrieve(x *ingest.Exchange, r *http.Request) *problem.Problem {
 	switch {
 	case err != nil:
 		return f.unread("stat", err)
-	case p.tenant != x.Tenant.Name:
+	case p.tenant != x.Tenant.Name || !p.open(f.cfg.Now()):
 		return absent()
 	}
 	return answer(x, objectOf(p.file, StatusPending))
@@ -54,7 +54,7 @@ func (f *Files) remove(x *ingest.Exchange, r *http.Request) *problem.Problem {
 	case err != nil && !errors.Is(err, objects.ErrNotFound):
 		return f.unread("stat", err)
 	case err == nil && p.tenant == x.Tenant.Name:
-		there = true
+		there = there || p.open(f.cfg.Now())
 		err = f.cfg.Objects.Delete(r.Context(), pendingKey(id))
 	default:
 		err = nil
@@ -96,7 +96,6 @@ func (f *Files) content(x *ingest.Exchange, r *http.Request) *problem.Problem {
 		return f.unread("get", err)
 	}
 	defer func() { _ = content.Close() }()
-	x.TakeTime()
 	h := x.Header()
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Content-Length", strconv.FormatInt(file.Size, 10))
@@ -107,7 +106,7 @@ func (f *Files) content(x *ingest.Exchange, r *http.Request) *problem.Problem {
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	if _, err := io.Copy(x, content); err != nil {
+	if _, err := io.Copy(x.Large(), content); err != nil {
 		if r.Context().Err() == nil {
 			f.cfg.Log.Error("file broke off", "file", file.ID, "error", err)
 		}

@@ -19,6 +19,7 @@ import (
 	"baton.dev/baton/functions/ingest/files"
 	"baton.dev/baton/internal/bus/membus"
 	"baton.dev/baton/internal/catalog"
+	"baton.dev/baton/internal/limit"
 	"baton.dev/baton/internal/natstest"
 	"baton.dev/baton/internal/objects"
 	"baton.dev/baton/internal/objects/natsobjects"
@@ -44,9 +45,16 @@ type fixture struct {
 
 func setup(t *testing.T, store objects.Store) *fixture {
 	t.Helper()
+	return setupWith(t, store, files.Config{}, 0)
+}
+
+// setupWith returns a fixture with a configuration of its files, where each tenant has the rate, which the burst of an upload is.
+func setupWith(t *testing.T, store objects.Store, cfg files.Config, rate float64) *fixture {
+	t.Helper()
 	tenant := func(name, key string) *catalog.Tenant {
 		return &catalog.Tenant{
 			Name: name, Keys: []string{strings.TrimPrefix(catalog.HashKey(key), "sha256:")}, Models: []string{catalog.AnyModel},
+			Rate: rate, Burst: 1,
 		}
 	}
 	cat := &catalog.Catalog{
@@ -56,9 +64,10 @@ func setup(t *testing.T, store objects.Store) *fixture {
 	}
 	s := ingest.New(ingest.Config{
 		Catalog: func() *catalog.Catalog { return cat }, Publisher: membus.New(membus.Options{}),
-		Results: results.New(results.NewMemory()), Objects: store,
+		Results: results.New(results.NewMemory()), Objects: store, Limit: limit.New(limit.Config{}),
 	})
-	s.Mount(files.New(files.Config{Objects: store}).Routes()...)
+	cfg.Objects, cfg.Limited = store, s.Limited
+	s.Mount(files.New(cfg).Routes()...)
 	f := &fixture{Server: httptest.NewServer(s), store: store}
 	t.Cleanup(f.Close)
 	return f

@@ -23,6 +23,7 @@ const (
 // send them: the object's metadata is complete when its content has ended, and what is wrong with them by then is an error of
 // the content, so that nothing is stored.
 func (f *Files) upload(x *ingest.Exchange, r *http.Request) *problem.Problem {
+	x.TakeTime()
 	parts, err := r.MultipartReader()
 	if err != nil {
 		return problem.New(problem.Malformed, "The form cannot be read: its content type has no boundary.")
@@ -31,11 +32,17 @@ func (f *Files) upload(x *ingest.Exchange, r *http.Request) *problem.Problem {
 	if r.ContentLength > most+maxField*maxFields*2 {
 		return tooLarge(most)
 	}
-	x.TakeTime()
+	left, p := f.room(r.Context(), x.Tenant, r.ContentLength-maxField*maxFields*2)
+	if p != nil {
+		return p.With("Connection", "close")
+	}
 	now := f.cfg.Now().UTC()
-	u := &form{parts: parts, left: most, most: most, file: attachments.File{
+	u := &form{parts: parts, left: min(most, left), over: tooLarge(most), file: attachments.File{
 		ID: attachments.NewFileID(), Created: now, Expires: now.Add(attachments.FileLifetime),
 	}}
+	if left < most {
+		u.over = f.noRoom()
+	}
 	if p := u.toFile(); p != nil {
 		return p.With("Connection", "close")
 	}
@@ -62,8 +69,9 @@ type form struct {
 	fields   int
 	metadata map[string]string // of the object
 
-	left, most int64 // bytes
-	problem    *problem.Problem
+	left    int64            // bytes that the file may still have
+	over    *problem.Problem // of one that has more
+	problem *problem.Problem
 }
 
 // toFile reads the form up to the content of the file.
@@ -138,7 +146,7 @@ func (u *form) Read(p []byte) (int, error) {
 	u.left -= int64(n)
 	switch {
 	case u.left < 0:
-		u.problem = tooLarge(u.most)
+		u.problem = u.over
 	case errors.Is(err, io.EOF):
 		u.problem = u.rest()
 	case err != nil:

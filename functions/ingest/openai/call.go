@@ -96,16 +96,21 @@ func (c *call) wait(patience time.Duration) {
 	}
 	moment := min(patience/10, time.Second)
 	c.patience = patience - moment/2
+	c.x.AnswerIn(c.patience)
 	c.sub.Expiry = c.began.Add(patience - moment).UTC().Round(0)
 }
 
 // submit takes the request in, or answers why not.
 func (c *call) submit() bool {
 	_, p := c.server.Submit(c.r.Context(), &c.x.Caller, c.sub)
-	if p != nil {
-		c.refuse(p)
+	if p == nil {
+		return true
 	}
-	return p == nil
+	if c.r.Context().Err() != nil && p.Status >= http.StatusInternalServerError {
+		c.disconnected() // what its hanging up cut short may be stored all the same
+	}
+	c.refuse(p)
+	return false
 }
 
 func (c *call) refuse(p *problem.Problem) {

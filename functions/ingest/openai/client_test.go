@@ -140,7 +140,7 @@ func TestAClientListsModels(t *testing.T) {
 	c := w.client()
 	page, err := c.Models.List(t.Context())
 	must(t, err)
-	if len(page.Data) != 5 || page.Data[0].ID == "" || page.Data[0].Object != "model" {
+	if len(page.Data) != 6 || page.Data[0].ID == "" || page.Data[0].Object != "model" {
 		t.Errorf("listed %+v", page.Data)
 	}
 }

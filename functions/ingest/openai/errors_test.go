@@ -2,10 +2,14 @@ package openai_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	client "github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/option"
 
 	"baton.dev/baton/events"
 	"baton.dev/baton/internal/chain"
@@ -57,6 +61,10 @@ func TestWhatIsWrongIsSaidAsOpenAIDoes(t *testing.T) {
 		{"no input", "/v1/embeddings", `{"model":"gpt-4o"}`, nil, 400, "invalid_request_error", "input", "missing_required_parameter", "'input'"},
 		{"embeddings of a number", "/v1/embeddings", `{"model":"gpt-4o","input":7}`, nil, 400, "invalid_request_error", "input", "invalid_type", "'input'"},
 		{"a model that its target does not have", chatPath, `{"model":"gone","messages":[{"role":"user","content":"x"}]}`, nil, 503, "server_error", "", "attempts_spent", ""},
+		{"embeddings of a model that makes none", "/v1/embeddings", `{"model":"tensors","input":"x"}`, nil, 400, "invalid_request_error", "", "unsupported_value", "The model cannot do what is asked: it does no embeddings."},
+		{"tools of a model that calls none", chatPath, `{"model":"tensors","messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"f"}}]}`, nil, 400, "invalid_request_error", "", "unsupported_value", "it calls no tools"},
+		{"a response of the background that is not stored", "/v1/responses", `{"model":"gpt-4o","input":"x","background":true,"store":false}`, nil, 400, "invalid_request_error", "store", "invalid_value", "'store'"},
+		{"a store that is no word", "/v1/responses", `{"model":"gpt-4o","input":"x","store":"no"}`, nil, 400, "invalid_request_error", "store", "invalid_type", "'store'"},
 		{"a response to go on from", "/v1/responses", `{"model":"gpt-4o","input":"x","previous_response_id":"resp_1"}`, nil, 400, "invalid_request_error", "previous_response_id", "unsupported_parameter", "previous_response_id"},
 		{"a conversation", "/v1/responses", `{"model":"gpt-4o","input":"x","conversation":"conv_1"}`, nil, 400, "invalid_request_error", "conversation", "unsupported_parameter", "conversation"},
 		{"a tool that is built in", "/v1/responses", `{"model":"gpt-4o","input":"x","tools":[{"type":"web_search"}]}`, nil, 400, "invalid_request_error", "tools[0].type", "unsupported_parameter", "built-in"},
@@ -82,6 +90,27 @@ func TestWhatIsWrongIsSaidAsOpenAIDoes(t *testing.T) {
 		a := w.do(t, http.MethodGet, chatPath, "")
 		if e := a.error(t); a.status != 405 || text(e.Code) != "method_not_supported" || a.header.Get("Allow") != "POST" {
 			t.Errorf("answered %d %s", a.status, a.body)
+		}
+	})
+	t.Run("a path of OpenAI's that is not here", func(t *testing.T) {
+		t.Parallel()
+		id := "resp_" + strings.Repeat("0", 32)
+		for path, status := range map[string]int{
+			"/v1/responses/compact": 404, "/v1/responses/input_tokens": 404, "/v1/audio/speech": 404, "/v1/responses/" + id: 405,
+		} {
+			a := w.post(t, path, `{}`)
+			if e := a.error(t); a.status != status || e.Type != "invalid_request_error" || e.Message == "" {
+				t.Errorf("%s answered %d %s", path, a.status, a.body)
+			}
+		}
+	})
+	t.Run("a key that is wrong for the list of models", func(t *testing.T) {
+		t.Parallel()
+		c := w.client(option.WithAPIKey("sk-nothing"))
+		_, err := c.Models.List(t.Context())
+		e, ok := errors.AsType[*client.Error](err)
+		if !ok || e.StatusCode != http.StatusUnauthorized || e.Code != "invalid_api_key" || e.Type != "invalid_request_error" || !strings.Contains(e.Message, "key") {
+			t.Errorf("the client reads %v", err)
 		}
 	})
 	t.Run("a model that is not there", func(t *testing.T) {

@@ -49,8 +49,13 @@ func (f *front) mount() {
 	one := func(pattern, method string, h ingest.Handler) ingest.Route {
 		return ingest.Route{Pattern: pattern, Methods: map[string]ingest.Handler{method: h}}
 	}
+	// OpenAI has further paths below /v1/responses, such as /v1/responses/compact.
+	named := func(r *http.Request) bool {
+		_, ok := openaiapi.Responses.MessageID(r.PathValue("id"))
+		return ok
+	}
 	response := one("/v1/responses/{id}", http.MethodGet, f.getResponse)
-	response.Methods[http.MethodDelete] = f.deleteResponse
+	response.Methods[http.MethodDelete], response.Has = f.deleteResponse, named
 	routes := []ingest.Route{
 		post(openaiapi.ChatCompletions), post(openaiapi.Completions), post(openaiapi.Embeddings), post(openaiapi.Responses),
 		response,

@@ -32,7 +32,7 @@ func (f *front) response(x *ingest.Exchange, r *http.Request) (*call, results.St
 	case p != nil && p.Status != http.StatusNotFound:
 		c.refuse(p)
 		return c, standing, false
-	case p != nil, forgotten, !is:
+	case p != nil, forgotten, !is, !echo.Stored():
 		c.fail(openaiapi.NotFound(given))
 		return c, standing, false
 	}

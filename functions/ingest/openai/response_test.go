@@ -65,6 +65,26 @@ func TestAResponseIsCanceledWhileItWaits(t *testing.T) {
 	}
 }
 
+func TestAResponseThatIsNotStoredIsNotThereAfterItsCall(t *testing.T) {
+	t.Parallel()
+	w := setup(t, false)
+	c := w.client()
+	r, err := c.Responses.New(t.Context(), responses.ResponseNewParams{
+		Model: "gpt-4o", Store: param.NewOpt(false), Input: responses.ResponseNewParamsInputUnion{OfString: param.NewOpt("Hello")},
+		Instructions: param.NewOpt(strings.Repeat("long ", 4<<10)), // a note that is cut does not lose it
+	})
+	must(t, err)
+	if r.OutputText() == "" || !strings.Contains(r.RawJSON(), `"store":false`) {
+		t.Errorf("answered %s", r.RawJSON())
+	}
+	for _, method := range []string{http.MethodGet, http.MethodDelete} {
+		a := w.do(t, method, "/v1/responses/"+r.ID, "")
+		if e := a.error(t); a.status != 404 || !strings.Contains(e.Message, r.ID) {
+			t.Errorf("%s answered %d %s", method, a.status, a.body)
+		}
+	}
+}
+
 func TestAResponseThatIsNotOfTheBackgroundIsNotCanceled(t *testing.T) {
 	t.Parallel()
 	w := setup(t, false)

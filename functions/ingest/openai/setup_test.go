@@ -22,6 +22,7 @@ import (
 	"baton.dev/baton/internal/catalog"
 	"baton.dev/baton/internal/chain"
 	"baton.dev/baton/internal/model"
+	"baton.dev/baton/internal/model/oip"
 	"baton.dev/baton/internal/model/simulated"
 	"baton.dev/baton/internal/results"
 	"baton.dev/baton/internal/shared"
@@ -36,6 +37,9 @@ const (
 	narrowKey = "baton_narrow_key" // model small alone
 	slowKey   = "baton_slow_key"   // one request in an hour
 )
+
+// writeTimeout is the server's, far below what calls wait: whoever answers late has to put it off.
+const writeTimeout = 50 * time.Millisecond
 
 // world is a chain over memory, and the model server behind it.
 type world struct {
@@ -73,6 +77,8 @@ func setup(t *testing.T, idle bool, options ...func(*chain.Config)) *world {
 	cat := parse(t, front.URL)
 	clients := model.NewOpenAI(model.OpenAIConfig{Key: func(catalog.Secret) (string, error) { return "", nil }})
 	t.Cleanup(clients.Close)
+	tensors := oip.NewHTTP(oip.HTTPConfig{})
+	t.Cleanup(tensors.Close)
 	drain, stop := context.WithCancel(context.Background())
 	w.drain = stop
 	log := slog.New(slog.DiscardHandler)
@@ -83,13 +89,15 @@ func setup(t *testing.T, idle bool, options ...func(*chain.Config)) *world {
 		t.Fatal(err)
 	}
 	c := chain.Config{
-		Bus: w.bus, Results: w.store, Catalog: func() *catalog.Catalog { return cat }, Models: model.Clients{"openai": clients},
+		Bus: w.bus, Results: w.store, Catalog: func() *catalog.Catalog { return cat }, Models: model.Clients{catalog.OpenAI: clients, catalog.OIPHTTP: tensors},
 		Secrets: func(catalog.Secret) (string, error) { return "", nil }, Log: log, Tokens: w.relay, Drain: drain, Shared: known,
 	}
 	for _, o := range options {
 		o(&c)
 	}
-	door := httptest.NewServer(c.Ingest())
+	door := httptest.NewUnstartedServer(c.Ingest())
+	door.Config.WriteTimeout = writeTimeout
+	door.Start()
 	t.Cleanup(door.Close)
 	w.url, w.close = door.URL, door.Close
 	work, end := context.WithCancel(context.Background())
@@ -121,6 +129,7 @@ func parse(t *testing.T, models string) *catalog.Catalog {
 		"  small: {attempts: 1, targets: [" + target("c", "small", "") + "]}",
 		"  kept: {cache: 10m, targets: [" + target("d", "gpt-4o", "") + "]}",
 		"  org/model: {targets: [" + target("e", "org/model", "") + "]}",
+		"  tensors: {targets: [{name: t, api: oip-http, url: '" + models + "', model: m}]}",
 		"  gone: {attempts: 1, targets: [" + target("f", "unheard-of", "") + "]}",
 		"tenants:",
 		"  search: {keys: ['" + hash(searchKey) + "'], models: ['*']}",

@@ -7,7 +7,7 @@
 // Delay: no earlier than asked, and up to about a second and a quarter later: a delayed event is a message schedule
 // (NATS ADR-51, server 2.12), which waits in the stream and holds no place among the pending of a consumer.
 // Size: the server's max_payload (1 MiB by default) over data and attributes, less 4 KiB that are kept for the attributes
-// of a dead letter.
+// of a dead letter. What is large is received a few at a time.
 // Duplicates: an id is stored once within the streams' duplicate window, two minutes by default. A server that restarts
 // remembers only the ids of messages that are still stored.
 // Dead letters: the stream BATON_DEAD, kept until they are removed.

@@ -22,16 +22,21 @@ func heartbeat(wait time.Duration) time.Duration {
 	return min(max(wait/4, 500*time.Millisecond), 30*time.Second)
 }
 
-// Receive implements [hop.Source]. It pulls until limit deliveries were handed out or the wait is over. Then, and when ctx is
-// done, it ends the pull and hands out what the server has sent already, so that nobody waits for its lease to run out: what
-// the server finds it cannot deliver any more it hands to the next pull.
+// pullBytes bounds what the server sends for one pull: a few messages where they are large, and little beside the 64 MiB that a
+// connection which reads too slowly may leave unread.
+const pullBytes = 16 << 20
+
+// Receive implements [hop.Source]. It pulls until limit deliveries or half of a pull's bytes were handed out, or the wait is
+// over. Then, and when ctx is done, it ends the pull and hands out what the server has sent already, so that nobody waits for
+// its lease to run out: what the server finds it cannot deliver any more it hands to the next pull.
 func (b *Bus) Receive(ctx context.Context, lane events.Lane, limit int, take func(hop.Delivery)) error {
 	c, err := b.consumer(ctx, lane)
 	if err != nil {
 		return err
 	}
+	most := int(max(pullBytes, 2*b.js.Conn().MaxPayload()))
 	pull, err := c.Messages(
-		jetstream.PullMaxMessages(limit), jetstream.StopAfter(limit),
+		jetstream.PullMaxMessagesWithBytesLimit(limit, most), jetstream.StopAfter(limit),
 		jetstream.PullExpiry(b.opts.Wait), jetstream.PullHeartbeat(heartbeat(b.opts.Wait)),
 	)
 	if err != nil {
@@ -46,11 +51,15 @@ func (b *Bus) Receive(ctx context.Context, lane events.Lane, limit int, take fun
 		pull.Drain()
 		time.AfterFunc(drainWait, endDrain)
 	})()
+	size := 0
 	for came := 0; ; came++ {
 		msg, err := pull.Next(jetstream.NextContext(drain))
 		switch ended := drain.Err() != nil || errors.Is(err, jetstream.ErrMsgIteratorClosed); {
 		case err == nil:
 			take(b.delivery(msg))
+			if size += len(msg.Data()); size > most/2 {
+				pull.Drain() // the caller is to say whether it takes as much again
+			}
 		case !ended || errors.Is(err, jetstream.ErrConnectionClosed):
 			b.forget(lane) // it may be gone
 			return fmt.Errorf("natsbus: receive %s: %w", lane, err)

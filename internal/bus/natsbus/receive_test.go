@@ -228,3 +228,38 @@ func BenchmarkReceive(b *testing.B) {
 		})
 	}
 }
+
+// TestWhatIsLargeIsHandedOutAFewAtATime has a server that takes large messages, and 24 of them, of 4 MiB.
+func TestWhatIsLargeIsHandedOutAFewAtATime(t *testing.T) {
+	t.Parallel()
+	s := natstest.StartOptions(t, &server.Options{
+		JetStream: true, StoreDir: t.TempDir(), DontListen: true, NoSigs: true, NoLog: true, MaxPayload: 8 << 20,
+	})
+	b := shortly(t, s)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	const all = 24
+	for n := range all {
+		e := requested(n)
+		e.Data = make([]byte, 4<<20)
+		if err := b.Publish(ctx, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	came := map[string]bool{}
+	for len(came) < all && ctx.Err() == nil {
+		before := len(came)
+		if err := b.Receive(ctx, normalLane, 64, func(d hop.Delivery) {
+			came[d.Event.ID] = true // once: a lease lasts an hour
+			_ = d.Ack(ctx)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(came) - before; got > 8 {
+			t.Errorf("%d were handed out at once", got)
+		}
+	}
+	if len(came) != all {
+		t.Errorf("%d of %d were handed out", len(came), all)
+	}
+}

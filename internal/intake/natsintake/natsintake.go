@@ -10,7 +10,8 @@
 // Size: the server's max_payload; what is over the configuration's limit of a body is refused.
 // Tenants: each has a consumer of its own, so that none waits behind another's. Who may publish to which subject is for the
 // server's accounts and permissions to say: what is published to baton.in.TENANT is that tenant's. What is published for a
-// tenant that takes none waits in the stream until it does, or somebody removes it.
+// tenant that takes none is confirmed all the same, and waits in the stream until it does, or somebody removes it: the log says
+// so every minute, see [Kind.Unseen].
 package natsintake
 
 import (
@@ -85,6 +86,29 @@ func (k *Kind) Places(c *catalog.Catalog) []intake.Place {
 		}
 	}
 	return all
+}
+
+// Unseen implements [intake.Watcher].
+func (k *Kind) Unseen(ctx context.Context, c *catalog.Catalog) (map[string]uint64, error) {
+	stream, err := k.js.Stream(ctx, Stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return map[string]uint64{}, nil // nothing is confirmed
+	}
+	if err != nil {
+		return nil, fmt.Errorf("natsintake: stream %s: %w", Stream, err)
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(Prefix+"*"))
+	if err != nil {
+		return nil, fmt.Errorf("natsintake: subjects of %s: %w", Stream, err)
+	}
+	waiting := map[string]uint64{}
+	for subject, n := range info.State.Subjects {
+		waiting[strings.TrimPrefix(subject, Prefix)] = n
+	}
+	for _, p := range k.Places(c) {
+		delete(waiting, p.Tenant)
+	}
+	return waiting, nil
 }
 
 // Open implements [intake.Kind]. It makes the stream and the tenant's consumer where they are not there.

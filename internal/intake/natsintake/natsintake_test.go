@@ -2,6 +2,7 @@ package natsintake_test
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -132,5 +133,56 @@ func TestAStreamThatSomebodyRemovedIsMadeAnew(t *testing.T) {
 	}
 	if _, err := kind.Open(t.Context(), at); err != nil {
 		t.Error(err)
+	}
+}
+
+// lines is a log that hands each of its lines on.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	select {
+	case l <- string(p):
+	default: // nobody reads any more
+	}
+	return len(p), nil
+}
+
+func TestWhatWaitsForATenantWithoutAnIntakeIsSaid(t *testing.T) {
+	t.Parallel()
+	h, js := setup(t)
+	cat := &catalog.Catalog{Tenants: map[string]*catalog.Tenant{"search": {Name: "search"}, "orders": {Name: "orders"}}}
+	h.Open(cat, cat.Tenants["search"])
+	for _, tenant := range []string{"orders", "orders", "nobody"} {
+		h.Send(t, tenant, intaketest.Message{Data: "{}"})
+	}
+	logged := make(lines, 64)
+	taker := intake.New(intake.Config{
+		Catalog: func() *catalog.Catalog { return cat }, Kinds: []intake.Kind{h.Kind(t, nil)}, Look: 10 * time.Millisecond,
+		Log: slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		taker.Run(ctx)
+	}()
+	for _, want := range []string{"tenant=nobody count=1", "tenant=orders count=2", "tenant=nobody count=1"} { // and again
+		select {
+		case line := <-logged:
+			if !strings.Contains(line, "messages wait for a tenant that has no intake") || !strings.Contains(line, want) {
+				t.Errorf("it says %s, want %s", line, want)
+			}
+		case <-ctx.Done():
+			t.Fatal("nothing is said")
+		}
+	}
+	cancel()
+	<-ended
+	if err := js.DeleteStream(t.Context(), natsintake.Stream); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := natsintake.New(js, natsintake.Options{}).Unseen(t.Context(), cat); err != nil || len(found) != 0 {
+		t.Errorf("without a stream: %v, %v", found, err)
 	}
 }

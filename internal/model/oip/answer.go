@@ -53,7 +53,7 @@ func (a *assembly) add(o output) error {
 		a.tokens += o.tokens
 	}
 	if int64(a.text.Len()+len(a.tail)+len(o.text)) > a.limit {
-		return a.fail(events.CodeOutputTooLarge, "")
+		return a.tooLarge()
 	}
 	whole := slices.Concat(a.tail, o.text)
 	cut := len(whole) - unfinished(whole)
@@ -133,6 +133,12 @@ func (a *assembly) fail(code, why string) *model.Error {
 		cause = errors.New(why)
 	}
 	e := model.NewError(code, cause)
+	e.Usage = a.usage()
+	return e
+}
+
+func (a *assembly) tooLarge() *model.Error {
+	e := model.TooLarge(a.limit)
 	e.Usage = a.usage()
 	return e
 }

@@ -26,7 +26,7 @@ func (h *HTTP) generated(resp *http.Response, a *assembly, name string) error {
 	body := &boundedReader{resp.Body, overhead * h.maxAnswer}
 	for event, err := range sse.Read(body, &sse.ReadConfig{MaxEventSize: int(h.maxAnswer + around)}) {
 		if errors.Is(err, errTooLarge) || errors.Is(err, bufio.ErrTooLong) {
-			return withStatus(a.fail(events.CodeOutputTooLarge, ""), resp)
+			return withStatus(a.tooLarge(), resp)
 		}
 		if err != nil {
 			return err

@@ -119,7 +119,7 @@ func (g *GRPC) call(ctx context.Context, call model.Call, c *course) (model.Answ
 		}
 		return model.Answer{}, refusal(s, x.trailer, secrets, g.now())
 	case s.Code() == codes.ResourceExhausted: // grpc-go's own, of a message over the bound
-		return model.Answer{}, model.NewError(events.CodeOutputTooLarge, nil)
+		return model.Answer{}, model.TooLarge(g.maxAnswer)
 	default:
 		return model.Answer{}, model.Failure(ctx, callCtx, late, conn.brokenness())
 	}

@@ -256,6 +256,20 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%v, sent %t", e, e.Sent)
 		}
 	})
+	t.Run("a server that does not speak TLS is said to be that", func(t *testing.T) {
+		t.Parallel()
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain := grpc.NewServer()
+		go func() { _ = plain.Serve(l) }()
+		t.Cleanup(plain.Stop)
+		_, err = newClient(t, nil).Call(t.Context(), callOf("grpcs://"+l.Addr().String(), catalog.OIP{}))
+		if e := wantCode(t, err, events.CodeUnreachable); !strings.Contains(e.Error(), "the server does not speak TLS") {
+			t.Errorf("got %v", e)
+		}
+	})
 	t.Run("other settings are another connection", func(t *testing.T) {
 		t.Parallel()
 		address := serve(t, tls.RequireAnyClientCert)

@@ -203,7 +203,7 @@ func (h *HTTP) inferred(resp *http.Response, a *assembly, name string) error {
 		return err
 	}
 	if int64(len(body)) > limit {
-		return withStatus(a.fail(events.CodeOutputTooLarge, ""), resp)
+		return withStatus(a.tooLarge(), resp)
 	}
 	out, err := decodeInfer(validUTF8(body), name)
 	if err != nil {

@@ -102,6 +102,6 @@ func said(raw json.RawMessage) bool {
 // unsupported returns the error of a request that the target cannot answer, whatever its model is.
 func unsupported(why string) *model.Error {
 	e := model.NewError(events.CodeUnsupported, errors.New(why))
-	e.Message = "The target cannot do what is asked: " + why + "."
+	e.Message = "The model cannot do what is asked: " + why + "."
 	return e
 }

@@ -18,6 +18,7 @@ type bucket struct {
 	name       string
 	stream     jetstream.Stream
 	replicated bool
+	listed     bool // it has an index; see index.go
 }
 
 func (b bucket) metaPrefix() string        { return "$O." + b.name + ".M." }

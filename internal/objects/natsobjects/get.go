@@ -156,21 +156,14 @@ func (r *reader) Close() error {
 // statsAtOnce bounds how many objects are asked about at once.
 const statsAtOnce = 16
 
-// List implements [objects.Lister]: it gets the names of all objects of the prefix's bucket from the server, and asks for each
-// that begins with the prefix.
+// List implements [objects.Lister]: it gets the names of what begins with the words of the prefix from the server, and asks for
+// each object. Of parts of requests, which nobody lists, it gets the names of all.
 //
 // [objects.Lister]: https://pkg.go.dev/baton.dev/baton/internal/objects#Lister
 func (s *Store) List(ctx context.Context, prefix string) ([]objects.Info, error) {
-	b := s.bucketOf(prefix)
-	is, err := b.stream.Info(ctx, jetstream.WithSubjectFilter(b.metaPrefix()+">"))
+	keys, err := s.bucketOf(prefix).keys(ctx, prefix)
 	if err != nil {
 		return nil, wrap("list", prefix, err)
-	}
-	var keys []string
-	for subject := range is.State.Subjects {
-		if key, ok := b.keyOf(subject); ok && strings.HasPrefix(key, prefix) {
-			keys = append(keys, key)
-		}
 	}
 	found := make([]objects.Info, len(keys))
 	group, ctx := errgroup.WithContext(ctx)

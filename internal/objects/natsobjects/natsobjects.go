@@ -8,7 +8,10 @@
 // Whole or not: the message that describes the object is stored last.
 // Memory: a reader holds one chunk, a writer eight.
 // Retention: each message expires when the object does, to the second, and no later than its bucket's time.
-// Listing: the names of all objects of the bucket, and a message read for each that is asked for.
+// Listing: of files, the names of those under the prefix, by an index beside NATS's form (see index.go), and a message read for
+// each of them.
+// Room: buckets have no bound unless [Options.MaxBytes] or an operator sets one, and then take nothing new over it. Without one
+// they can fill the disk that the streams of events are on.
 package natsobjects
 
 import (
@@ -26,6 +29,12 @@ import (
 type Options struct {
 	Replicas int                   // copies of the buckets; default those they have, or 1
 	Storage  jetstream.StorageType // of buckets that are made; default file
+	// MaxBytes is what each bucket that is made may have, with what describes the objects, once for all copies; what is over it
+	// is [objects.ErrFull]. A server sets as much aside of what it may store, and refuses to make a bucket for which it has
+	// less. Default: no bound. One that is there keeps the bound that it has.
+	//
+	// [objects.ErrFull]: https://pkg.go.dev/baton.dev/baton/internal/objects#ErrFull
+	MaxBytes int64
 }
 
 // The buckets. Files, and all else that is no part of a request, have their own, so that listing them does not go through the
@@ -70,7 +79,9 @@ func Open(ctx context.Context, js jetstream.JetStream) (*Store, error) {
 		if err != nil {
 			return nil, fmt.Errorf("natsobjects: bucket %s: %w", name, err)
 		}
-		*b = bucket{name: name, stream: stream, replicated: stream.CachedInfo().Config.Replicas > 1}
+		*b = bucket{
+			name: name, stream: stream, replicated: stream.CachedInfo().Config.Replicas > 1, listed: name == filesBucket,
+		}
 	}
 	return s, nil
 }
@@ -81,8 +92,8 @@ func streamConfig(name string, retention time.Duration, o Options) jetstream.Str
 	b := bucket{name: name}
 	return jetstream.StreamConfig{
 		Name: "OBJ_" + name, Description: "What is too large for an event of Baton",
-		Subjects: []string{b.chunks(">"), b.metaPrefix() + ">"},
-		MaxAge:   retention, Storage: o.Storage, Replicas: o.Replicas, Discard: jetstream.DiscardNew,
+		Subjects: []string{b.chunks(">"), b.metaPrefix() + ">", b.indexPrefix() + ".>"},
+		MaxAge:   retention, Storage: o.Storage, Replicas: o.Replicas, Discard: jetstream.DiscardNew, MaxBytes: o.MaxBytes,
 		AllowRollup: true, AllowDirect: true, AllowMsgTTL: true,
 	}
 }

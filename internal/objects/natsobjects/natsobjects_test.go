@@ -2,8 +2,11 @@ package natsobjects_test
 
 import (
 	"bytes"
+	"encoding/base64"
+	"errors"
 	"io"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -141,5 +144,81 @@ func TestASecondProcessFindsTheBucketsMade(t *testing.T) {
 	}
 	if info, err := other.Stat(t.Context(), "files/t/file-a"); err != nil || info.Size != 1 {
 		t.Errorf("stat: %+v, %v", info, err)
+	}
+}
+
+func TestAListAsksForNoMoreThanItsPrefix(t *testing.T) {
+	t.Parallel()
+	js, s := setup(t)
+	for _, key := range []string{"files/a/file-1", "files/a.b/file-2", "files/ab/file-3", "files/b/file-4", "uploads/file-5"} {
+		if _, err := s.Put(t.Context(), objects.Info{Key: key}, bytes.NewReader([]byte(key))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for prefix, want := range map[string][]string{
+		"files/a/":   {"files/a/file-1"},
+		"files/a.b/": {"files/a.b/file-2"},
+		"files/a":    {"files/a.b/file-2", "files/a/file-1", "files/ab/file-3"},
+		"uploads/":   {"uploads/file-5"},
+		"files/c/":   nil,
+	} {
+		found, err := s.List(t.Context(), prefix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keys []string
+		for _, info := range found {
+			keys = append(keys, info.Key)
+		}
+		slices.Sort(keys)
+		if !slices.Equal(keys, want) {
+			t.Errorf("under %q are %q, want %q", prefix, keys, want)
+		}
+	}
+	// The server is asked for what is the tenant's alone.
+	stream, err := js.Stream(t.Context(), "OBJ_BATON_FILES")
+	if err != nil {
+		t.Fatal(err)
+	}
+	word := base64.RawURLEncoding.EncodeToString
+	subject := "$O.BATON_FILES.I." + word([]byte("files")) + "." + word([]byte("a")) + ".>"
+	if is, err := stream.Info(t.Context(), jetstream.WithSubjectFilter(subject)); err != nil || len(is.State.Subjects) != 1 {
+		t.Errorf("under %s: %v, %v", subject, is, err)
+	}
+	for _, key := range []string{"files/a/file-1", "files/a.b/file-2", "files/ab/file-3", "files/b/file-4", "uploads/file-5"} {
+		if err := s.Delete(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if is, err := stream.Info(t.Context()); err != nil || is.State.Msgs != 0 {
+		t.Errorf("after all is deleted: %v, %v", is, err)
+	}
+}
+
+func TestAFullBucketTakesNothingAndSaysSo(t *testing.T) {
+	t.Parallel()
+	js, err := jetstream.New(natstest.Connect(t, natstest.Start(t, false)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := natsobjects.New(t.Context(), js, natsobjects.Options{MaxBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"parts/a/0", "files/t/file-a"} {
+		if _, err := s.Put(t.Context(), objects.Info{Key: key}, bytes.NewReader(objectstest.Random(1, 600<<10))); err != nil {
+			t.Fatal(err)
+		}
+		other := key + "1"
+		_, err := s.Put(t.Context(), objects.Info{Key: other}, bytes.NewReader(objectstest.Random(2, 600<<10)))
+		if !errors.Is(err, objects.ErrFull) {
+			t.Errorf("put: %v, want %v", err, objects.ErrFull)
+		}
+		if _, err := s.Stat(t.Context(), other); !errors.Is(err, objects.ErrNotFound) {
+			t.Errorf("stat: %v", err)
+		}
+		if _, err := s.Put(t.Context(), objects.Info{Key: other}, bytes.NewReader(objectstest.Random(2, 200<<10))); err != nil {
+			t.Errorf("what there is room for: %v", err) // nothing is left of what there was none for
+		}
 	}
 }

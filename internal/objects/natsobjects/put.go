@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -29,9 +30,9 @@ const ackTimeout = 10 * time.Second
 // purgeTimeout bounds the removal of what is left of an object, which outlives what it is done for.
 const purgeTimeout = 5 * time.Second
 
-// Put implements [objects.Store]: first the chunks, under a subject of their own, then the message that describes them, and
-// then what stood under the key is removed. A crash before the second leaves chunks that nothing refers to, and one before the
-// third chunks of the earlier object: both expire.
+// Put implements [objects.Store]: first the chunks, under a subject of their own, then the place in the index, then the message
+// that describes them, and then what stood under the key is removed. A crash before the third leaves chunks that nothing refers
+// to, and a place of what is not there, which a list passes over; one before the fourth chunks of the earlier object. All expire.
 //
 // [objects.Store]: https://pkg.go.dev/baton.dev/baton/internal/objects#Store
 func (s *Store) Put(ctx context.Context, in objects.Info, content io.Reader) (objects.Info, error) {
@@ -51,11 +52,17 @@ func (s *Store) Put(ctx context.Context, in objects.Info, content io.Reader) (ob
 		err = in.CheckMetadata()
 	}
 	if err == nil {
+		err = s.putIndex(ctx, b, in.Key, s.ttl(in))
+	}
+	if err == nil {
 		in.Created = s.now().UTC().Round(0)
 		err = s.putMeta(ctx, b, d, in)
 	}
 	if err != nil {
 		s.purge(ctx, b, b.chunks(d.NUID))
+		if b.listed && earlier == nil {
+			s.purge(ctx, b, b.index(in.Key))
+		}
 		return objects.Info{}, wrap("put", in.Key, err)
 	}
 	if earlier != nil {
@@ -205,6 +212,9 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	if err == nil {
 		err = b.stream.Purge(ctx, jetstream.WithPurgeSubject(b.chunks(d.NUID)))
 	}
+	if err == nil && b.listed {
+		err = b.stream.Purge(ctx, jetstream.WithPurgeSubject(b.index(key)))
+	}
 	return wrap("delete", key, err)
 }
 
@@ -212,5 +222,32 @@ func wrap(what, key string, err error) error {
 	if err == nil {
 		return nil
 	}
+	if full(err) {
+		return fmt.Errorf("%w: %s %s: %w", objects.ErrFull, what, key, err)
+	}
 	return fmt.Errorf("objects: %s %s: %w", what, key, err)
+}
+
+// What a server says that has no room, beside that a stream has as many bytes as it may: that the account, or the server itself,
+// has. The client has no names for these.
+const (
+	codeInsufficientResources jetstream.ErrorCode = 10023
+	codeStorageExceeded       jetstream.ErrorCode = 10047
+	codeStoreFailed           jetstream.ErrorCode = 10077
+)
+
+// full reports whether the server has no room for what it was given.
+func full(err error) bool {
+	said, ok := errors.AsType[*jetstream.APIError](err)
+	if !ok {
+		return false
+	}
+	switch said.ErrorCode {
+	case codeInsufficientResources, codeStorageExceeded:
+		return true
+	case codeStoreFailed:
+		return strings.Contains(said.Description, "maximum bytes exceeded")
+	default:
+		return false
+	}
 }

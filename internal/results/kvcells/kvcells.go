@@ -49,10 +49,30 @@ func New(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, o Options) 
 	return open(ctx, nc, js, o.Together)
 }
 
-// Open returns the cells of a bucket that others have made, and changes nothing of it.
+// Open returns the cells of a bucket that others have made, and changes nothing of it. It is [ErrNotWritable] if what is written
+// would not get there.
 func Open(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) (*Cells, error) {
-	return open(ctx, nc, js, false)
+	c, err := open(ctx, nc, js, false)
+	if err != nil {
+		return nil, err
+	}
+	// The stream refuses what expects another stream: nothing is stored, and the answer says that writes get there.
+	_, err = js.PublishMsg(ctx, &nats.Msg{
+		Subject: subject("opened"), Header: nats.Header{jetstream.ExpectedStreamHeader: []string{"none"}},
+	})
+	switch _, answered := errors.AsType[*jetstream.APIError](err); {
+	case answered:
+		return c, nil
+	case errors.Is(err, jetstream.ErrNoStreamResponse):
+		return nil, ErrNotWritable
+	default:
+		return nil, fmt.Errorf("kvcells: bucket %s: try to write: %w", bucket, err)
+	}
 }
+
+// ErrNotWritable is for a bucket that can be seen, and whose subjects do not lead to it: from a leaf node whose hub keeps them to
+// itself.
+var ErrNotWritable = errors.New("kvcells: what is written does not get to the bucket " + bucket)
 
 func open(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, together bool) (*Cells, error) {
 	kv, err := js.KeyValue(ctx, bucket)

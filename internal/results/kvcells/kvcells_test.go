@@ -1,6 +1,7 @@
 package kvcells_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -39,4 +40,34 @@ func openCells(t *testing.T, s *server.Server, together bool) *kvcells.Cells {
 		t.Fatal(err)
 	}
 	return cells
+}
+
+func TestABucketThatIsOpenedIsTriedAndNotWritten(t *testing.T) {
+	t.Parallel()
+	s := natstest.Start(t, false)
+	openCells(t, s, false)
+	nc := natstest.Connect(t, s)
+	js, err := natsbus.NewJetStream(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kvcells.Open(t.Context(), nc, js); err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), "KV_BATON_RESULTS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := stream.CachedInfo().State.Msgs; n != 0 {
+		t.Errorf("%d messages were stored", n)
+	}
+	// A stream without the bucket's subjects, as it looks from where these do not lead to it.
+	cfg := stream.CachedInfo().Config
+	cfg.Subjects = []string{"elsewhere"}
+	if _, err := js.UpdateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kvcells.Open(t.Context(), nc, js); !errors.Is(err, kvcells.ErrNotWritable) {
+		t.Errorf("got %v", err)
+	}
 }
