@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -50,7 +51,7 @@ func TestRepeatsOfAQueuedRequestReferToWhatTheFirstKeeps(t *testing.T) {
 			first := published[0]
 			for _, e := range published[1:] {
 				if e.PartsID != first.PartsID || e.Parts != tc.objects || e.DataRef != first.DataRef || e.DataDigest != first.DataDigest ||
-					e.RequestID != first.RequestID || string(e.Data) != string(first.Data) || !e.Expiry.Equal(first.Expiry) {
+					e.RequestID != first.RequestID || !bytes.Equal(e.Data, first.Data) || !e.Expiry.Equal(first.Expiry) {
 					t.Errorf("published %+v\nfirst %+v", e, first)
 				}
 			}

@@ -37,7 +37,8 @@ func (l *line) SetReadDeadline(t time.Time) error  { l.reads = t; return nil }
 func (l *line) SetWriteDeadline(t time.Time) error { l.writes = t; return nil }
 
 func move(n int, until time.Time) error {
-	if time.Sleep(3 * time.Second * time.Duration(n) / (32 << 10)); !time.Now().Before(until) {
+	time.Sleep(3 * time.Second * time.Duration(n) / (32 << 10))
+	if !time.Now().Before(until) {
 		return os.ErrDeadlineExceeded
 	}
 	return nil

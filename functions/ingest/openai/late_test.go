@@ -26,7 +26,9 @@ func TestAnAnswerArrivesHoweverLongItIsWaitedFor(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte(`{"choices":[{"index":0,"message":{"role":"assistant","content":"Waited for."},"finish_reason":"stop"}]}`))
 	}
-	refused := func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `{"error":{"message":"no"}}`, http.StatusBadRequest) }
+	refused := func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, `{"error":{"message":"no"}}`, http.StatusBadRequest)
+	}
 	for name, tc := range map[string]struct {
 		model  http.HandlerFunc
 		body   string
