@@ -35,9 +35,9 @@ func TestAnAnswerArrivesHoweverLongItIsWaitedFor(t *testing.T) {
 		status int
 		want   string
 	}{
-		"an answer":                               {whole, chat, http.StatusOK, "Waited for."},
-		"a stream":                                {whole, streamed, http.StatusOK, "Waited for."},
-		"a failure":                               {refused, chat, http.StatusBadRequest, `"error"`},
+		"an answer": {whole, chat, http.StatusOK, "Waited for."},
+		"a stream":  {whole, streamed, http.StatusOK, "Waited for."},
+		"a failure": {refused, chat, http.StatusBadRequest, `"error"`},
 		"a stream that fails before it has begun": {refused, streamed, http.StatusBadRequest, `"error"`},
 	} {
 		t.Run(name, func(t *testing.T) {
