@@ -30,7 +30,7 @@ type Result struct {
 	Target       string            `json:"target,omitempty"`
 	Output       string            `json:"output,omitempty"`
 	Message      json.RawMessage   `json:"message,omitempty"`    // the assistant's message as OpenAI shapes it
-	Choices      json.RawMessage   `json:"choices,omitempty"`    // all of them as the server wrote them, where one message does not say it all
+	Choices      json.RawMessage   `json:"choices,omitempty"`    // all of them, where one message does not say it all
 	Embeddings   json.RawMessage   `json:"embeddings,omitempty"` // the data of an embeddings answer, as OpenAI shapes it
 	FinishReason string            `json:"finish_reason,omitempty"`
 	Usage        *Usage            `json:"usage,omitempty"`

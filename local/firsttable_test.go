@@ -42,6 +42,18 @@ func firstTable(all []pair) string {
 	row("through the chain, less the model's own time", pair.added)
 	row("first token, from the model to the caller, through", func(p pair) time.Duration { return p.through.came.Sub(p.through.out) })
 	rowOf(both, "the same from the model itself", func(p pair) time.Duration { return p.direct.came.Sub(p.direct.out) })
+	if *firstWay {
+		firstStages(&b, row)
+	}
+	fmt.Fprintf(&b, "  ratio through to direct %14s", "")
+	for _, share := range []float64{0.5, 0.9, 0.99} {
+		fmt.Fprintf(&b, " %8.2f", float64(quantile(all, share, through))/float64(quantile(both, share, direct)))
+	}
+	return b.String() + "\n"
+}
+
+// firstStages says where the time went.
+func firstStages(b *strings.Builder, row func(string, func(pair) time.Duration)) {
 	b.WriteString("  of the way through:\n")
 	row("  request sent to accepted at the broker", func(p pair) time.Duration { return p.accepted.Sub(p.through.sent) })
 	row("  to scheduled at the broker", func(p pair) time.Duration { return p.scheduled.Sub(p.accepted) })
@@ -49,9 +61,4 @@ func firstTable(all []pair) string {
 	row("  the model thinks", func(p pair) time.Duration { return p.through.out.Sub(p.through.asked) })
 	row("  first token to the broker", func(p pair) time.Duration { return p.token.Sub(p.through.out) })
 	row("  to the caller", func(p pair) time.Duration { return p.through.came.Sub(p.token) })
-	fmt.Fprintf(&b, "  ratio through to direct %14s", "")
-	for _, share := range []float64{0.5, 0.9, 0.99} {
-		fmt.Fprintf(&b, " %8.2f", float64(quantile(all, share, through))/float64(quantile(both, share, direct)))
-	}
-	return b.String() + "\n"
 }

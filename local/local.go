@@ -99,19 +99,19 @@ func Start(ctx context.Context, o Options) (_ *Local, err error) {
 	if err := l.openConfig(o); err != nil {
 		return nil, err
 	}
-	nc, err := l.openNATS(ctx, o)
+	nc, pieces, err := l.openNATS(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.run(ctx, o, nc, listener); err != nil {
+	if err := l.run(ctx, o, nc, pieces, listener); err != nil {
 		return nil, err
 	}
 	return l, nil
 }
 
 // run starts the functions and the HTTP interface.
-func (l *Local) run(ctx context.Context, o Options, nc *nats.Conn, listener net.Listener) error {
-	there, err := natschain.New(ctx, nc, natschain.Options{Together: o.Sync.Always}, o.Log)
+func (l *Local) run(ctx context.Context, o Options, nc, pieces *nats.Conn, listener net.Listener) error {
+	there, err := natschain.New(ctx, nc, natschain.Options{Together: o.Sync.Always, Tokens: pieces}, o.Log)
 	if err != nil {
 		return err
 	}

@@ -46,23 +46,29 @@ const natsListen = "127.0.0.1:4222"
 const maxPayload = 8 << 20
 
 // openNATS connects to the server that o names, or to one that it starts.
-func (l *Local) openNATS(ctx context.Context, o Options) (*nats.Conn, error) {
+// Pieces of answers have a connection of their own.
+func (l *Local) openNATS(ctx context.Context, o Options) (nc, pieces *nats.Conn, err error) {
 	connect := natsbus.ConnectOptions{URL: o.NATS, Name: "baton-local", Log: o.Log}
 	l.NATSURL = o.NATS
 	if o.NATS == "" {
 		s, err := l.startNATS(ctx, o)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		connect.InProcess = s
 		l.NATSURL = s.ClientURL()
 	}
-	nc, err := natsbus.Connect(ctx, connect)
-	if err != nil {
-		return nil, err
+	for _, to := range []struct {
+		name string
+		conn **nats.Conn
+	}{{"baton-local", &nc}, {"baton-local-tokens", &pieces}} {
+		connect.Name = to.name
+		if *to.conn, err = natsbus.Connect(ctx, connect); err != nil {
+			return nil, nil, err
+		}
+		l.onStop(func() { natsbus.Close(*to.conn) })
 	}
-	l.onStop(func() { natsbus.Close(nc) })
-	return nc, nil
+	return nc, pieces, nil
 }
 
 // startNATS starts the embedded server on the data directory.

@@ -16,7 +16,7 @@ type chainFlags struct {
 	Config     string `help:"Configuration to run with, instead of DATA/baton.yaml." type:"existingfile" env:"BATON_CONFIG"`
 	NATS       string `name:"nats" help:"NATS server to use instead of an embedded one." placeholder:"URL"`
 	NATSListen string `name:"nats-listen" help:"Address of the embedded server; 127.0.0.1:4222 if free." placeholder:"ADDR"`
-	LeafListen string `name:"leaf-listen" help:"Address at which the embedded server takes edges' connections; none if not given." placeholder:"ADDR"`
+	LeafListen string `name:"leaf-listen" help:"Address at which edges connect; none if not given." placeholder:"ADDR"`
 	Redis      string `help:"Redis in which chains share what is known; without one it stays in this process." placeholder:"URL"`
 	Sync       string `help:"When JetStream forces writes to disk: always, or every so often." default:"1s" placeholder:"WHEN"`
 }
@@ -27,8 +27,9 @@ func (f chainFlags) options(c *console) (local.Options, error) {
 		return local.Options{}, err
 	}
 	return local.Options{
-		Listen: f.Listen, Data: f.Data, Config: f.Config, NATS: f.NATS, NATSListen: f.NATSListen, LeafListen: f.LeafListen, Redis: f.Redis,
-		Sync: sync, Log: c.log, Getenv: c.getenv,
+		Listen: f.Listen, Data: f.Data, Config: f.Config, NATS: f.NATS, NATSListen: f.NATSListen, LeafListen: f.LeafListen,
+		Redis: f.Redis,
+		Sync:  sync, Log: c.log, Getenv: c.getenv,
 	}, nil
 }
 

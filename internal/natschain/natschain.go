@@ -29,6 +29,8 @@ import (
 type Options struct {
 	Replicas int  // copies of what is stored; default those it has, or 1
 	Together bool // commit what comes at the same time in one batch: for a server that syncs always
+	// Tokens is a connection for the pieces of answers, so that what is stored does not wait behind them; nil: the chain's own.
+	Tokens *nats.Conn
 }
 
 // Chain is what a chain needs, over one connection, which stays its caller's to close.
@@ -60,12 +62,19 @@ func New(ctx context.Context, nc *nats.Conn, o Options, log *slog.Logger) (*Chai
 	if err != nil {
 		return nil, err
 	}
+	relay, relayed := nc, js
+	if o.Tokens != nil {
+		relay = o.Tokens
+		if relayed, err = natsbus.NewJetStream(relay); err != nil {
+			return nil, err
+		}
+	}
 	present, err := presence.Follow(nc)
 	if err != nil {
 		return nil, err
 	}
 	return &Chain{
-		Bus: bus, Results: results.New(cells), Objects: store, Tokens: natstokens.New(ctx, nc, js, log),
+		Bus: bus, Results: results.New(cells), Objects: store, Tokens: natstokens.New(ctx, relay, relayed, log),
 		Queues: outbound.Routes{outbound.NATS: natsout.New(js)}, MaxResult: maxResult(nc.MaxPayload()),
 		replicas: o.Replicas, presence: present,
 	}, nil

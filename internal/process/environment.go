@@ -27,7 +27,8 @@ type environment struct {
 func readEnvironment(getenv func(string) string, function events.Hop) (environment, error) {
 	env := environment{
 		config: getenv("BATON_CONFIG"), natsURL: getenv("BATON_NATS_URL"), natsCreds: getenv("BATON_NATS_CREDS"),
-		natsCA: getenv("BATON_NATS_CA"), listen: getenv("BATON_LISTEN"), redisURL: getenv("BATON_REDIS_URL"), origin: getenv("BATON_ORIGIN"),
+		natsCA: getenv("BATON_NATS_CA"), listen: getenv("BATON_LISTEN"),
+		redisURL: getenv("BATON_REDIS_URL"), origin: getenv("BATON_ORIGIN"),
 	}
 	var errs []error
 	if env.config == "" {

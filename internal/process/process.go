@@ -70,27 +70,18 @@ func Run(ctx context.Context, function events.Hop, getenv func(string) string, s
 		logger.Warn("configuration has a warning", "what", w)
 	}
 
-	if function == events.Infer {
-		for _, name := range simulated(watch.Current()) {
-			logger.Warn("calls of the target fail: simulated targets are for baton up", "target", name)
-		}
-	}
-	nc, err := natsbus.Connect(ctx, natsbus.ConnectOptions{
-		URL: env.natsURL, Creds: env.natsCreds, CA: env.natsCA, Name: "baton-" + string(function), Log: logger,
-	})
+	warnOfSimulated(function, watch.Current(), logger)
+	there, disconnect, err := open(ctx, env, "baton-"+string(function), logger)
 	if err != nil {
 		return err
 	}
-	defer natsbus.Close(nc)
-	there, err := natschain.New(ctx, nc, natschain.Options{Replicas: env.replicas, Together: env.syncAlways}, logger)
-	if err != nil {
-		return err
-	}
+	defer disconnect()
 	clients := chain.NewClients(watch.Secret, there.MaxResult, logger)
 	defer clients.Close()
 	counted := metrics.New()
 	known, err := shared.New(shared.Config{
-		Stores: stores, Catalog: watch.Current, Results: there.Results, Depths: there.Bus.Depths, OnBreaker: counted.Breaker, Log: logger,
+		Stores: stores, Catalog: watch.Current, Results: there.Results, Depths: there.Bus.Depths, OnBreaker: counted.Breaker,
+		Log: logger,
 	})
 	if err != nil {
 		return err
@@ -103,7 +94,8 @@ func Run(ctx context.Context, function events.Hop, getenv func(string) string, s
 	defer logger.Info("stopped")
 	context.AfterFunc(ctx, func() { logger.Info("draining") })
 	logger.Info("started", "version", chain.Version(), "listen", env.listen)
-	if function == events.Ingest {
+	switch function {
+	case events.Ingest:
 		c.Drain = ctx
 		var running sync.WaitGroup
 		defer running.Wait()
@@ -113,8 +105,7 @@ func Run(ctx context.Context, function events.Hop, getenv func(string) string, s
 		return runBeside(ctx, env.listen, counted.Instrument(c.Ingest()), func(ctx context.Context) error {
 			return c.Run(ctx, events.Batch)
 		})
-	}
-	if function == events.Infer {
+	case events.Infer:
 		asking, stop := context.WithCancel(ctx)
 		defer stop()
 		go clients.Probe(asking, c.Asked, known.Health)
@@ -122,6 +113,40 @@ func Run(ctx context.Context, function events.Hop, getenv func(string) string, s
 	return runBeside(ctx, env.listen, operations(counted.Handler(), there.Bus.Ready), func(ctx context.Context) error {
 		return c.Run(ctx, function)
 	})
+}
+
+// open makes what the chain needs on the NATS server of the environment. Pieces of answers have a connection of their own.
+func open(ctx context.Context, env environment, name string, logger *slog.Logger) (*natschain.Chain, func(), error) {
+	connect := natsbus.ConnectOptions{URL: env.natsURL, Creds: env.natsCreds, CA: env.natsCA, Name: name, Log: logger}
+	nc, err := natsbus.Connect(ctx, connect)
+	if err != nil {
+		return nil, nil, err
+	}
+	connect.Name += "-tokens"
+	pieces, err := natsbus.Connect(ctx, connect)
+	if err != nil {
+		nc.Close()
+		return nil, nil, err
+	}
+	disconnect := func() {
+		natsbus.Close(pieces)
+		natsbus.Close(nc)
+	}
+	there, err := natschain.New(ctx, nc, natschain.Options{Replicas: env.replicas, Together: env.syncAlways, Tokens: pieces}, logger)
+	if err != nil {
+		disconnect()
+	}
+	return there, disconnect, err
+}
+
+// warnOfSimulated says which targets infer cannot call.
+func warnOfSimulated(function events.Hop, c *catalog.Catalog, logger *slog.Logger) {
+	if function != events.Infer {
+		return
+	}
+	for _, name := range simulated(c) {
+		logger.Warn("calls of the target fail: simulated targets are for baton up", "target", name)
+	}
 }
 
 // simulated returns the targets that only a local chain has servers for, sorted.
