@@ -10,7 +10,7 @@ import (
 
 // edgeCommand runs infer alone, beside a model in another place.
 type edgeCommand struct {
-	Hub    []string `help:"Leaf node listener of the hub, nats-leaf://host:7422; or several." required:"" placeholder:"URL" env:"BATON_HUB"`
+	Hub    []string `help:"Leaf node listeners of the hub: nats-leaf://host:7422." required:"" placeholder:"URL" env:"BATON_HUB"`
 	Config string   `help:"Configuration, the same as the hub's." required:"" type:"existingfile" env:"BATON_CONFIG"`
 	Target []string `help:"Serve this target; all that are marked edge: true if none is named." placeholder:"NAME"`
 	Creds  string   `help:"Credentials file for the hub." type:"existingfile" env:"BATON_NATS_CREDS"`

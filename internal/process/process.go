@@ -109,6 +109,7 @@ func Run(ctx context.Context, function events.Hop, getenv func(string) string, s
 		asking, stop := context.WithCancel(ctx)
 		defer stop()
 		go clients.Probe(asking, c.Asked, known.Health)
+	case events.Schedule, events.Callback, events.Batch, events.Dead:
 	}
 	return runBeside(ctx, env.listen, operations(counted.Handler(), there.Bus.Ready), func(ctx context.Context) error {
 		return c.Run(ctx, function)
