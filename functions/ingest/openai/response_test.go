@@ -1,6 +1,7 @@
 package openai_test
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -159,9 +160,8 @@ func TestAConversationGoesOnWithItsItems(t *testing.T) {
 	w := setup(t, false)
 	var sent string
 	w.models <- func(rw http.ResponseWriter, r *http.Request) {
-		b := make([]byte, 1<<16)
-		n, _ := r.Body.Read(b)
-		sent = string(b[:n])
+		b, _ := io.ReadAll(r.Body)
+		sent = string(b)
 		_, _ = rw.Write([]byte(`{"choices":[{"index":0,"message":{"role":"assistant","content":"sunny"},"finish_reason":"stop"}]}`))
 	}
 	a := w.post(t, "/v1/responses", `{"model":"gpt-4o","instructions":"short","input":[
