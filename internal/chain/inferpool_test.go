@@ -70,9 +70,13 @@ func configured(targets ...*catalog.Target) *catalog.Catalog {
 // run runs a pool over the transport until stop, in virtual time.
 func run(t *testing.T, bus memory, models infer.Models, cat func() *catalog.Catalog) (stop func()) {
 	t.Helper()
-	c := Config{
-		Bus: bus, Results: results.New(results.NewMemory()), Catalog: cat, Models: models, Log: slog.New(slog.DiscardHandler),
-	}
+	return runAs(t, Config{Bus: bus, Models: models, Catalog: cat})
+}
+
+// runAs is run with more of the configuration given.
+func runAs(t *testing.T, c Config) (stop func()) {
+	t.Helper()
+	c.Results, c.Log = results.New(results.NewMemory()), slog.New(slog.DiscardHandler)
 	f, err := c.Function(events.Infer)
 	if err != nil {
 		t.Fatal(err)
