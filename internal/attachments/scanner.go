@@ -129,8 +129,7 @@ func (s *scanner) place() place {
 			words = append(words, t.name)
 		}
 	}
-	switch words[0] {
-	case "data", "body": // of a CloudEvent in structured mode, and of a line of a batch
+	if words[0] == "data" { // of a CloudEvent in structured mode
 		words = words[1:]
 	}
 	return places[strings.Join(words, "/")]

@@ -2,7 +2,8 @@
 // them by their ids, so that what is large is uploaded once, and past the size of a request's body.
 //
 // A file is an object of its tenant's (see [attachments.File]), and its record is the object's metadata: it is there whole or
-// not at all. It is streamed to the store and from it, and never held in memory. Files expire, after two days at the latest.
+// not at all. It is streamed to the store and from it, and never held in memory. Files expire: those of callers after two days at
+// the latest, and those that the chain makes when it says ([Files.Keep]).
 //
 // A file that is to be uploaded later, or past this process, is announced first. Its caller gets a URL to put the content to: of
 // the store's own where that signs such URLs, and else of Baton's, which is good for one upload of what was announced, by whoever
